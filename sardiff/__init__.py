@@ -1,0 +1,1 @@
+"""Restore satellite scenes with diffusion models."""

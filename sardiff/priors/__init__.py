@@ -1,0 +1,1 @@
+"""What clean images look like."""
