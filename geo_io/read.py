@@ -1,0 +1,375 @@
+"""GeoTIFF, COG and VRT as a `Source`: opened by content, checked at the door, read in windows by any thread."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import warnings
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window
+
+from geo_io.check import find, open_checked, open_dataset, refuse_absurd, refuse_pictures
+from geo_io.errors import ReadError
+from geo_io.grid import Grid
+from geo_io.harden import OPEN_OPTIONS
+from geo_io.source import Metadata, sample_windows, scene_strips
+from geo_io.values import Detected, Hint, Units, Values, detect_values, from_intensity, to_intensity
+
+__all__ = ["RasterSource", "open_raster"]
+
+STRUCTURAL = ("IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "RPC", "COLOR_PROFILE", "GEOLOCATION", "TIFF")
+SIDECARS = (".msk", ".ovr", ".aux.xml")
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def open_raster(
+    path: str | os.PathLike[str],
+    *,
+    values: Values | Literal["auto"] = "auto",
+    bands: Sequence[int] | None = None,
+) -> RasterSource:
+    """Open a GeoTIFF, COG, BigTIFF or VRT of radar backscatter.
+
+    Nothing beside the file is read (no `.msk`, `.ovr`, `.aux.xml`, world file), a VRT may read files in its own
+    folder only, and nothing is fetched.
+
+    Parameters
+    ----------
+    path : path
+        A local file.
+    values : {"auto", "intensity", "amplitude", "db", "complex"}
+        What the pixels mean. "auto" decides by tags and statistics; complex files are single-look complex.
+    bands : sequence of int, optional
+        Which bands, counted from 1. All but alpha by default.
+
+    Raises
+    ------
+    ReadError
+        If there is no such file, it is damaged, no raster, no radar image, or its values cannot be told.
+    UnsafeInput
+        If it would read other files or the network, or declares more pixels than it could hold.
+    """
+    target, files, name = find(path)
+    with open_checked(target, name) as dataset:
+        refuse_absurd(dataset, files, name)
+        chosen = _choose_bands(dataset, bands, name)
+        refuse_pictures(dataset, chosen, name)
+        metadata, masked = _describe(dataset, chosen, name)
+        scaling = tuple(tuple(float(n[b - 1]) for b in chosen) for n in (dataset.scales, dataset.offsets))
+        grid = Grid.from_dataset(dataset)
+        nodata = tuple(dataset.nodatavals[b - 1] for b in chosen)
+        hints = _hints(dataset, chosen)
+    source = RasterSource(
+        target=target,
+        name=name,
+        grid=grid,
+        metadata=metadata,
+        bands=chosen,
+        band_nodata=nodata,
+        scaling=scaling,
+        masked=masked,
+        detected=Detected("intensity", ""),
+        identity=_fingerprint(files, chosen),
+        notes=_notes(files),
+        stamp=_stamp(files),
+    )
+    is_complex = metadata.stored_dtype.startswith("complex")
+    if is_complex != (values == "complex") and values != "auto":
+        kind = "complex" if is_complex else f"{metadata.stored_dtype}, not complex"
+        raise ReadError(f"{name} is {kind}, which --values {values} does not fit: leave --values at auto")
+    if is_complex:
+        detected = Detected("complex", "the pixels are complex: single-look complex, |z|² is intensity")
+    elif values != "auto":
+        detected = Detected(values, "as asked for")
+    else:
+        windows = source._probe()
+        detected = detect_values(
+            windows, name=name, dtype=metadata.stored_dtype, hints=hints, file_name=Path(name).name
+        )
+    source._settle(detected)
+    return source
+
+
+class RasterSource:
+    """A raster file as a `Source`; made by `open_raster`. Pickles as a path and opens once per thread.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        Sentences for people about what was left aside (files beside it that are not read).
+    """
+
+    def __init__(
+        self,
+        *,
+        target: str,
+        name: str,
+        grid: Grid,
+        metadata: Metadata,
+        bands: tuple[int, ...],
+        band_nodata: tuple[float | None, ...],
+        scaling: tuple[tuple[float, ...], ...],
+        masked: bool,
+        detected: Detected,
+        identity: str,
+        notes: tuple[str, ...],
+        stamp: tuple[tuple[str, int, int], ...],
+    ) -> None:
+        self.name, self.grid, self.metadata, self.identity, self.notes = name, grid, metadata, identity, notes
+        self.dtype = np.dtype(np.float32)
+        self.shape = (len(bands), *grid.shape)
+        self._target, self._bands, self._stamp = target, bands, stamp
+        self._band_nodata, self._scaling, self._masked = band_nodata, scaling, masked
+        self._settle(detected)
+        self._local = _Handle()
+
+    def _settle(self, detected: Detected) -> None:
+        self.values, self.values_reason = detected.values, detected.reason
+
+    def __repr__(self) -> str:
+        return f"RasterSource({self.name!r}, shape={self.shape}, values={self.values!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_local"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._local = _Handle()
+
+    def __getitem__(self, index: tuple[slice, slice, slice]) -> NDArray[np.float32]:
+        """Linear intensity (bands, rows, cols) of a window inside the scene; NaN: not measured."""
+        bands, rows, cols = index
+        pixels, missing = self._read(rows, cols, range(len(self._bands))[bands])
+        return self._intensity(pixels, missing, range(len(self._bands))[bands])
+
+    def stored(self, rows: slice, cols: slice) -> NDArray[Any]:
+        """Return the pixels as they are stored (bands, h, w), whole numbers widened to float32.
+
+        Pixels that a mask or alpha band hides come as nodata, or NaN in a file that names none: an output
+        carries no mask.
+        """
+        return self._filled(*self._read(rows, cols, range(len(self._bands))))
+
+    def encode(
+        self, intensity: NDArray[np.floating[Any]], rows: slice, cols: slice, units: Units | None = None
+    ) -> NDArray[np.float32]:
+        """Turn linear intensity (bands, h, w) into what the output file stores; see `Source.encode`.
+
+        In other units than the input's, an unmeasured stored value would mean something else: it becomes nodata
+        (NaN in a file that names none). A result that happens to equal nodata is moved by a millionth.
+        """
+        everything = range(len(self._bands))
+        own: Units = "intensity" if self.values == "complex" else self.values
+        nodata = self.metadata.nodata
+        fill = np.float32(np.nan if nodata is None else nodata)
+        scale, offset = _columns(self.metadata.scales), _columns(self.metadata.offsets)
+        with np.errstate(over="ignore", invalid="ignore"):
+            out = ((from_intensity(intensity, units or own) - offset) / scale).astype(np.float32)
+            out[out == fill] += np.float32(max(abs(float(fill)) * 1e-6, 1e-6))
+            out[~np.isfinite(out)] = fill
+        pixels, missing = self._read(rows, cols, everything)
+        unmeasured = np.isnan(self._intensity(pixels, missing, everything))
+        keep = self.values != "complex" and (units or own) == own
+        out[unmeasured] = self._filled(pixels, missing)[unmeasured] if keep else fill
+        return out
+
+    def _physical(self, pixels: NDArray[Any], bands: range) -> NDArray[Any]:
+        scale, offset = (_columns([numbers[b] for b in bands]) for numbers in self._scaling)
+        if (scale == 1).all() and (offset == 0).all():
+            return pixels
+        with np.errstate(over="ignore", invalid="ignore"):
+            return (pixels * scale + offset).astype(pixels.dtype)
+
+    def _intensity(self, pixels: NDArray[Any], missing: NDArray[np.bool_], bands: range) -> NDArray[np.float32]:
+        intensity = to_intensity(self._physical(pixels, bands), self.values)
+        intensity[missing] = np.nan
+        return intensity
+
+    def _filled(self, pixels: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:
+        nodata = self.metadata.nodata
+        pixels[missing] = np.nan if nodata is None else nodata
+        return pixels
+
+    def _read(self, rows: slice, cols: slice, bands: range) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Stored pixels as float32 or complex64, and where nodata or a mask says that there are none."""
+        (top, bottom), (left, right) = (_bounds(s, n) for s, n in zip((rows, cols), self.grid.shape, strict=True))
+        window = Window.from_slices((top, bottom), (left, right))
+        numbers = [self._bands[b] for b in bands]
+        if not numbers or top == bottom or left == right:
+            kind = np.complex64 if self.metadata.stored_dtype.startswith("complex") else np.float32
+            empty = np.zeros((len(numbers), bottom - top, right - left), kind)
+            return empty, empty.astype(bool)
+        try:
+            with rasterio.Env(**OPEN_OPTIONS):
+                dataset = self._local.get(self)
+                raw = dataset.read(numbers, window=window)
+                missing = dataset.read_masks(numbers, window=window) == 0 if self._masked else np.zeros(raw.shape, bool)
+        except RasterioError as error:
+            raise ReadError(
+                f"{self.name} cannot be read at rows {top} to {bottom}, columns {left} to {right} ({error}): "
+                f"it is damaged; copy or download it again"
+            ) from error
+        for k, b in enumerate(bands):
+            nodata = self._band_nodata[b]
+            if nodata is not None and not np.isnan(nodata):
+                missing[k] |= raw[k] == (_as_float32(nodata) if raw.dtype == np.float32 else nodata)
+        with np.errstate(over="ignore"):
+            pixels = raw.astype(np.complex64 if np.iscomplexobj(raw) else np.float32, copy=False)
+        return pixels, missing
+
+    def _probe(self) -> list[NDArray[Any]]:
+        """Physical pixels of windows over the scene, NaN where missing: the whole scene if those hold nothing."""
+        bands = range(len(self._bands))
+        rows, cols = self.grid.shape
+        budget = 4_000_000 // len(bands)
+        spread = sample_windows((rows, cols), budget=budget)
+        strips = ([(strip, slice(0, cols))] for strip in scene_strips((rows, cols), budget=budget))
+        for windows in chain([spread], strips):
+            found = []
+            for r, c in windows:
+                pixels, missing = self._read(r, c, bands)
+                pixels = self._physical(pixels, bands)
+                pixels[missing] = np.nan
+                found.append(pixels)
+            if any((np.isfinite(pixels) & (pixels != 0)).any() for pixels in found):
+                return found
+        return []
+
+
+class _Handle(threading.local):
+    """An open dataset per thread, opened again in a process that was forked."""
+
+    dataset: Any = None
+    pid = 0
+
+    def get(self, source: RasterSource) -> Any:
+        if self.dataset is None or self.pid != os.getpid():
+            if self.dataset is not None:
+                _INHERITED.append(self.dataset)  # closing a parent's handle may wait for a lock nobody holds here
+            if _stamp(tuple(Path(file) for file, _, _ in source._stamp)) != source._stamp:
+                raise ReadError(f"{source.name} changed after it was opened: start again")
+            self.dataset, self.pid = open_dataset(source._target, source.name), os.getpid()
+        return self.dataset
+
+
+_INHERITED: list[Any] = []
+
+
+def _choose_bands(dataset: Any, bands: Sequence[int] | None, name: str) -> tuple[int, ...]:
+    if bands is None:
+        chosen = tuple(b for b in dataset.indexes if dataset.colorinterp[b - 1] != ColorInterp.alpha)
+    else:
+        chosen = tuple(int(b) for b in bands)
+        if unknown := sorted(set(chosen) - set(dataset.indexes)):
+            raise ReadError(f"{name} has bands 1 to {dataset.count}, not {unknown[0]}: choose among them")
+    if not chosen:
+        raise ReadError(f"{name} has no band of pixels: choose a band, or another file")
+    kinds = {dataset.dtypes[b - 1] for b in chosen}
+    if len({dtype.startswith("complex") for dtype in kinds}) > 1:
+        raise ReadError(f"{name} mixes complex and real bands: choose bands that are alike")
+    return chosen
+
+
+def _describe(dataset: Any, bands: tuple[int, ...], name: str) -> tuple[Metadata, bool]:
+    """Return the metadata of the chosen bands, and whether a mask or alpha band hides pixels."""
+    flags = [dataset.mask_flag_enums[b - 1] for b in bands]
+    masked = any(MaskFlags.per_dataset in f or MaskFlags.alpha in f for f in flags)
+    nodata = next((value for b in bands if (value := dataset.nodatavals[b - 1]) is not None), None)
+    dtypes = [dataset.dtypes[b - 1] for b in bands]
+    is_complex = dtypes[0].startswith("complex")
+    if is_complex or (nodata is None and masked):
+        nodata = float("nan")
+    elif nodata is not None:
+        nodata = float(_as_float32(nodata))
+    if any(dataset.scales[b - 1] == 0 for b in bands):
+        raise ReadError(f"{name} has a band with scale 0: mend its scale tag with gdal_edit")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        namespaces = [ns for ns in dataset.tag_namespaces() if ns not in STRUCTURAL and not ns.startswith("xml:")]
+        return Metadata(
+            descriptions=tuple(dataset.descriptions[b - 1] for b in bands),
+            units=tuple(dataset.units[b - 1] or None for b in bands),
+            band_tags=tuple(
+                {k: v for k, v in dataset.tags(b).items() if not k.startswith("STATISTICS_")} for b in bands
+            ),
+            tags=dict(dataset.tags()),
+            namespaces={ns: dict(dataset.tags(ns=ns)) for ns in namespaces},
+            # A complex input gives intensity, with its scale already in it.
+            scales=tuple(1.0 if is_complex else float(dataset.scales[b - 1]) for b in bands),
+            offsets=tuple(0.0 if is_complex else float(dataset.offsets[b - 1]) for b in bands),
+            nodata=nodata,
+            stored_dtype=dtypes[0] if len(set(dtypes)) == 1 else "float32",
+            colorinterp=tuple(dataset.colorinterp[b - 1].name for b in bands),
+        ), masked
+
+
+def _hints(dataset: Any, bands: tuple[int, ...]) -> list[list[Hint]]:
+    """What the file says in words, the most trustworthy first."""
+
+    def plain(key: str, text: str) -> bool:
+        # JSON records and notes on resampling ("linear") speak of other things.
+        return not text.lstrip().startswith(("{", "[", "<")) and not any(
+            w in key.lower() for w in ("resampl", "interp")
+        )
+
+    units = [Hint(f"the unit of band {b}", u) for b in bands if (u := dataset.units[b - 1])]
+    described = [Hint(f"the description of band {b}", d) for b in bands if (d := dataset.descriptions[b - 1])]
+    band_tags = [
+        Hint(f"the tag {key} of band {b}", text[:200])
+        for b in bands
+        for key, text in dataset.tags(b).items()
+        if plain(key, text)
+    ]
+    tags = [Hint(f"the tag {key}", text[:200]) for key, text in dataset.tags().items() if plain(key, text)]
+    return [units, described, band_tags, tags]
+
+
+def _fingerprint(files: tuple[Path, ...], bands: tuple[int, ...]) -> str:
+    """Sizes, times of change, and content of heads and tails: cheap, and another one when a file was rewritten."""
+    digest = hashlib.sha256(repr(bands).encode())
+    for file in files:
+        with file.open("rb") as stream:
+            stat = os.fstat(stream.fileno())
+            digest.update(f"{stat.st_size} {stat.st_mtime_ns}".encode())
+            digest.update(stream.read(65536))
+            stream.seek(max(0, stat.st_size - 65536))
+            digest.update(stream.read(65536))
+    return digest.hexdigest()
+
+
+def _stamp(files: tuple[Path, ...]) -> tuple[tuple[str, int, int], ...]:
+    try:
+        return tuple((str(file), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files)
+    except OSError as error:
+        raise ReadError(f"{error.filename} is gone: bring it back") from error
+
+
+def _notes(files: tuple[Path, ...]) -> tuple[str, ...]:
+    beside = [Path(f"{file}{suffix}") for file in files for suffix in SIDECARS]
+    return tuple(f"{path.name} is not read: only what is inside the file counts" for path in beside if path.exists())
+
+
+def _as_float32(nodata: float) -> np.float32:
+    return np.float32(np.clip(nodata, -FLOAT32_MAX, FLOAT32_MAX))
+
+
+def _columns(numbers: Sequence[float]) -> NDArray[Any]:
+    return np.array(numbers)[:, None, None]
+
+
+def _bounds(part: slice, length: int) -> tuple[int, int]:
+    start, stop, step = part.indices(length)
+    if step != 1:
+        raise ValueError(f"windows are read without steps, got {part}")
+    return start, max(start, stop)

@@ -1,0 +1,185 @@
+"""What every input looks like to the rest of the program: windows of linear intensity, NaN where not measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo_io.grid import Grid
+from geo_io.values import Units, Values
+
+__all__ = ["Metadata", "Sample", "Source", "sample", "sample_windows", "scene_strips"]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says about its pixels, so that a result can say it again.
+
+    Parameters
+    ----------
+    descriptions, units : tuple of (str or None)
+        One per band.
+    band_tags : tuple of mapping
+        Tags of each band, without GDAL's statistics, which describe pixels that will be gone.
+    tags : mapping
+        Tags of the dataset (acquisition dates, AREA_OR_POINT, ...).
+    namespaces : mapping
+        Further metadata domains of the dataset, without structural ones.
+    scales, offsets : tuple of float
+        physical = stored * scale + offset, one per band.
+    nodata : float, optional
+        Stored value of pixels that were not measured; None when the file names none.
+    stored_dtype : str
+        As the file says it: "uint16", "float32", "complex_int16", ...
+    colorinterp : tuple of str
+        One per band: "gray", "red", ...
+    """
+
+    descriptions: tuple[str | None, ...] = ()
+    units: tuple[str | None, ...] = ()
+    band_tags: tuple[Mapping[str, str], ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    scales: tuple[float, ...] = ()
+    offsets: tuple[float, ...] = ()
+    nodata: float | None = None
+    stored_dtype: str = "float32"
+    colorinterp: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Source(Protocol):
+    """An input scene. Slices like an array; opens its file per thread and per process, and pickles as a path.
+
+    Attributes
+    ----------
+    shape
+        (bands, rows, cols).
+    dtype
+        Of `source[...]`: float32.
+    grid
+        Where the pixels lie.
+    values
+        What the stored pixels mean.
+    values_reason
+        Why we think so, a sentence for people.
+    metadata
+        What else the file says.
+    identity
+        Fingerprint of the input: the same from run to run, another one when the file changes.
+    name
+        For messages.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...  # noqa: D102
+    @property
+    def dtype(self) -> np.dtype[Any]: ...  # noqa: D102
+    @property
+    def grid(self) -> Grid: ...  # noqa: D102
+    @property
+    def values(self) -> Values: ...  # noqa: D102
+    @property
+    def values_reason(self) -> str: ...  # noqa: D102
+    @property
+    def metadata(self) -> Metadata: ...  # noqa: D102
+    @property
+    def identity(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    def __getitem__(self, index: tuple[slice, slice, slice]) -> NDArray[np.float32]:
+        """Linear intensity (bands, rows, cols) of a window inside the scene; NaN: not measured."""
+        ...
+
+    def stored(self, rows: slice, cols: slice) -> NDArray[Any]:
+        """Return the pixels as they are stored (bands, h, w): float32, or complex64 for complex files."""
+        ...
+
+    def encode(
+        self, intensity: NDArray[np.floating[Any]], rows: slice, cols: slice, units: Units | None = None
+    ) -> NDArray[np.float32]:
+        """Turn a result's linear intensity (bands, h, w) into what the output file stores.
+
+        In the input's units (or `units`), scale and offset undone; wherever the input was not measured, its
+        stored value unchanged. Complex input becomes intensity, NaN where not measured.
+        """
+        ...
+
+
+class Sample(NamedTuple):
+    """One window of a sample: where it lies and what was measured there (bands, h, w)."""
+
+    rows: slice
+    cols: slice
+    intensity: NDArray[np.float32]
+
+
+def sample(source: Source, *, budget: int = 4_000_000) -> list[Sample]:
+    """Read a small, deterministic part of a scene: windows spread evenly over it, rows first.
+
+    Parameters
+    ----------
+    source : Source
+        The scene.
+    budget : int
+        About how many values to read, all bands together. A scene that small is read whole, as one window.
+
+    Returns
+    -------
+    list of Sample
+        Windows lie in few rows of windows, so a striped file decodes few strips, each once. Where they hold no
+        measurement the scene is read from the top until one shows: only when nothing at all was measured, the
+        list is empty.
+    """
+    bands, rows, cols = source.shape
+    budget //= max(bands, 1)
+    found = [Sample(r, c, source[slice(0, bands), r, c]) for r, c in sample_windows((rows, cols), budget=budget)]
+    if any(np.isfinite(window.intensity).any() for window in found):
+        return found
+    for r in scene_strips((rows, cols), budget=budget):
+        strip = Sample(r, slice(0, cols), source[slice(0, bands), r, slice(0, cols)])
+        if np.isfinite(strip.intensity).any():
+            return [strip]
+    return []
+
+
+def scene_strips(shape: tuple[int, int], *, budget: int = 4_000_000) -> Iterator[slice]:
+    """Yield the rows of a scene in strips of about `budget` pixels, from the top."""
+    rows, cols = shape
+    step = max(1, budget // cols)
+    for top in range(0, rows, step):
+        yield slice(top, min(top + step, rows))
+
+
+def sample_windows(
+    shape: tuple[int, int], *, budget: int = 4_000_000, side: int = 512, least: int = 96
+) -> list[tuple[slice, slice]]:
+    """Return disjoint windows spread evenly over a scene of `shape`, about `budget` pixels together, rows first.
+
+    Windows are `side` pixels square; when fewer than nine of those fit the budget they shrink, to no less
+    than `least` (a homogeneous area needs room).
+    """
+    rows, cols = shape
+    if rows * cols <= budget:
+        return [(slice(0, rows), slice(0, cols))]
+    side = max(least, min(side, math.isqrt(budget // 9)))
+    height, width = min(side, rows), min(side, cols)
+    count = max(1, budget // (height * width))
+    down = max(1, min(rows // height, count, round(math.sqrt(count * rows / cols))))
+    across = max(1, min(cols // width, count // down))
+    return [
+        (slice(top, top + height), slice(left, left + width))
+        for top in _spread(rows, height, down)
+        for left in _spread(cols, width, across)
+    ]
+
+
+def _spread(length: int, side: int, count: int) -> list[int]:
+    """Starts of `count` disjoint windows, each in the middle of its equal share of the length."""
+    return [min(length - side, (2 * k + 1) * length // (2 * count) - side // 2) for k in range(count)]

@@ -1,0 +1,52 @@
+"""Which device computes, and with how many threads."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import torch
+
+from sardiff.errors import SettingsError
+
+__all__ = ["choose_device", "describe_device", "one_share_of_threads"]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of that name; "auto" takes a GPU where there is one.
+
+    Raises
+    ------
+    SettingsError
+        If torch knows no such device, or it is not there.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise SettingsError(f"Device {name!r} cannot be used ({reason}). Try --device auto or --device cpu.") from error
+    return device
+
+
+def describe_device(device: torch.device) -> str:
+    """Say in a few words what computes."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    if device.type == "cpu":
+        return f"CPU, {os.cpu_count()} cores"
+    return device.type
+
+
+@contextlib.contextmanager
+def one_share_of_threads(workers: int) -> Iterator[None]:
+    """Let each of `workers` threads that compute at once use its share of the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, before // workers))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,1 @@
+"""How well clean images explain what was measured."""

@@ -1,0 +1,122 @@
+"""Distances between an estimate and a known truth, in amplitude (PSNR, SSIM) or in decibels of intensity."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from skimage.metrics import structural_similarity
+
+__all__ = ["amplitude_psnr", "amplitude_ssim", "bias_db", "display_range", "mae_db", "rmse_db"]
+
+# Every function takes linear intensity (power) of any shape (..., rows, cols). A pixel counts where both images are
+# measured: finite and >= 0; for decibels > 0. Where no pixel counts the answer is NaN.
+
+
+def amplitude_psnr(estimate: ArrayLike, truth: ArrayLike, *, data_range: float, clip: bool = False) -> float:
+    """Peak signal-to-noise ratio of the amplitude, 20 log10(range / rms error), in dB.
+
+    Parameters
+    ----------
+    estimate, truth : array (..., rows, cols)
+        Linear intensity; NaN: not measured.
+    data_range : float
+        The peak, in amplitude, > 0: state it wherever the number is printed.
+    clip : bool
+        Cut both amplitudes at `data_range` first, as a display does; else bright points decide the figure.
+
+    Returns
+    -------
+    float
+        dB; infinite if both agree everywhere, NaN if no pixel counts.
+    """
+    a, b, both = _amplitudes(estimate, truth, data_range, clip)
+    if not both.any():
+        return math.nan
+    error = math.sqrt(float(np.mean((a[both] - b[both]) ** 2)))
+    return math.inf if error == 0 else 20 * math.log10(data_range / error)
+
+
+def amplitude_ssim(estimate: ArrayLike, truth: ArrayLike, *, data_range: float, clip: bool = False) -> float:
+    """Structural similarity of the amplitude, by scikit-image with its defaults (uniform 7 x 7 windows).
+
+    Unmeasured pixels are filled with the truth's mean in both images, and the local index is averaged over measured
+    pixels alone; like scikit-image's, the average leaves out a rim of 3 pixels. Bands are averaged.
+
+    Raises
+    ------
+    ValueError
+        If the image is smaller than 7 x 7.
+
+    References
+    ----------
+    Wang et al. (2004), Image quality assessment: from error visibility to structural similarity, IEEE TIP 13(4).
+    """
+    a, b, both = _amplitudes(estimate, truth, data_range, clip)
+    if min(a.shape[-2:]) < 7:
+        raise ValueError(f"SSIM needs at least 7 x 7 pixels, got {a.shape[-2:]}")
+    if not both.any():
+        return math.nan
+    values = []
+    flat = (-1, *a.shape[-2:])
+    for one, other, counts in zip(a.reshape(flat), b.reshape(flat), both.reshape(flat), strict=True):
+        if counts.any():
+            fill = other[counts].mean()
+            pair = np.where(counts, one, fill), np.where(counts, other, fill)
+            _, local = structural_similarity(*pair, data_range=data_range, full=True)
+            inner = counts[3:-3, 3:-3]
+            values.append(local[3:-3, 3:-3][inner].mean() if inner.any() else math.nan)
+    return float(np.mean(values))
+
+
+def rmse_db(estimate: ArrayLike, truth: ArrayLike) -> float:
+    """Root mean square difference of 10 log10 intensity, in dB."""
+    return math.sqrt(float(np.mean(_difference_db(estimate, truth) ** 2)))
+
+
+def mae_db(estimate: ArrayLike, truth: ArrayLike) -> float:
+    """Mean absolute difference of 10 log10 intensity, in dB."""
+    return float(np.mean(np.abs(_difference_db(estimate, truth))))
+
+
+def bias_db(estimate: ArrayLike, truth: ArrayLike) -> float:
+    """Radiometric bias 10 log10(mean estimate / mean truth), in dB: 0 where total power is kept."""
+    a, b = _arrays(estimate, truth)
+    both = np.isfinite(a) & np.isfinite(b) & (a >= 0) & (b >= 0)
+    if not both.any() or a[both].sum() <= 0 or b[both].sum() <= 0:
+        return math.nan
+    return 10 * math.log10(a[both].mean() / b[both].mean())
+
+
+def display_range(intensity: ArrayLike, share: float = 0.995) -> float:
+    """Amplitude below which `share` of the measured pixels lie: a data range that bright points do not set."""
+    values = np.asarray(intensity, dtype=np.float64)
+    values = values[np.isfinite(values) & (values >= 0)]
+    return float(np.sqrt(np.quantile(values, share))) if values.size else math.nan
+
+
+def _arrays(estimate: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    a, b = np.asarray(estimate, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+    if a.shape != b.shape:
+        raise ValueError(f"estimate and truth must have one shape, got {a.shape} and {b.shape}")
+    return a, b
+
+
+def _amplitudes(
+    estimate: ArrayLike, truth: ArrayLike, data_range: float, clip: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    if not 0 < data_range < math.inf:
+        raise ValueError(f"data_range must be > 0 and finite, got {data_range}")
+    a, b = _arrays(estimate, truth)
+    both = np.isfinite(a) & np.isfinite(b) & (a >= 0) & (b >= 0)
+    a, b = np.sqrt(np.where(both, a, 0)), np.sqrt(np.where(both, b, 0))
+    if clip:
+        a, b = np.minimum(a, data_range), np.minimum(b, data_range)
+    return a, b, both
+
+
+def _difference_db(estimate: ArrayLike, truth: ArrayLike) -> NDArray[np.float64]:
+    a, b = _arrays(estimate, truth)
+    both = np.isfinite(a) & np.isfinite(b) & (a > 0) & (b > 0)
+    if not both.any():
+        return np.array([math.nan])
+    return np.asarray(10 * np.log10(a[both] / b[both]))

@@ -1,0 +1,114 @@
+"""What a prior has to provide: a denoiser, and a record of how to feed it."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from sardiff.arrays import Images, PerImage
+
+__all__ = ["Denoiser", "Prior", "level", "tabulate"]
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """E[x_0 | x_0 + sigma z = x], for z standard normal: all that a solver asks of a prior.
+
+    `x` and the result are natural-log intensity; `sigma` > 0 is in the same unit, one number for all images or
+    one number each. Differentiable in `x`; one image never sways another.
+    """
+
+    def __call__(self, x: Images, sigma: float | PerImage) -> Images:
+        """Return D(x; sigma)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A denoiser, and what a caller must know to use it.
+
+    Parameters
+    ----------
+    denoise : Denoiser
+        D(x; sigma) on natural-log intensity.
+    bands : int
+        Bands of the images, >= 1.
+    receptive_field : int
+        Pixels: what a pixel becomes depends on no pixel farther away than this, along either axis. >= 0.
+    stride : int
+        Pixels: sizes must be multiples of it, and the denoiser commutes with shifts by multiples of it. >= 1.
+    variance : tuple of (sigma, v)
+        Calibrated table of v(sigma) = E|x_0 - D(x_0 + sigma z; sigma)|^2 per pixel, natural log units squared,
+        by rising sigma; at least one row.
+    name : str
+        For people.
+    sha256 : str
+        Fingerprint of the weights; empty for a prior without any.
+    units : str
+        Always "log_intensity".
+    card : mapping
+        What else is known of it: data, licence, training.
+
+    Raises
+    ------
+    ValueError
+        If any of these is out of its range.
+    """
+
+    denoise: Denoiser
+    bands: int
+    receptive_field: int
+    stride: int
+    variance: tuple[tuple[float, float], ...]
+    name: str
+    sha256: str = ""
+    units: str = "log_intensity"
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.units != "log_intensity":
+            raise ValueError(f"units of a prior must be 'log_intensity', got {self.units!r}")
+        for part, least in (("bands", 1), ("receptive_field", 0), ("stride", 1)):
+            if getattr(self, part) < least:
+                raise ValueError(f"{part} must be >= {least}, got {getattr(self, part)}")
+        sigmas = [sigma for sigma, _ in self.variance]
+        if not sigmas or sigmas != sorted(set(sigmas)):
+            raise ValueError(f"variance must be a table of rising sigma, got sigma = {sigmas}")
+        if not all(0 < number < math.inf for row in self.variance for number in row):
+            raise ValueError("variance must be a table of positive finite (sigma, v)")
+
+    def v(self, sigma: float) -> float:
+        """Return the variance of x_0 given x_0 + sigma z, per pixel, natural log units squared.
+
+        Interpolates log v in log sigma. Below the table v falls as sigma^2, above it stays constant, and it is
+        nowhere more than sigma^2, which doing nothing would give.
+        """
+        if sigma <= 0:
+            return 0.0
+        row = bisect_right(self.variance, (sigma, math.inf))
+        if row == 0:
+            first, v = self.variance[0]
+            v *= (sigma / first) ** 2
+        elif row == len(self.variance):
+            v = self.variance[-1][1]
+        else:
+            (low, v_low), (high, v_high) = self.variance[row - 1 : row + 1]
+            part = math.log(sigma / low) / math.log(high / low)
+            v = v_low ** (1 - part) * v_high**part
+        return min(v, sigma**2)
+
+
+def level(sigma: float | PerImage, x: Images) -> Tensor:
+    """Return sigma as a tensor of x's dtype and device that broadcasts against x."""
+    if isinstance(sigma, Tensor):
+        return sigma.to(x).reshape(-1, 1, 1, 1)
+    return x.new_full((1, 1, 1, 1), float(sigma))
+
+
+def tabulate(v: Callable[[float], float]) -> tuple[tuple[float, float], ...]:
+    """Return the variance table of an exact prior: interpolated, it is right to 0.2 %."""
+    sigmas = [10 ** (k / 20) for k in range(-60, 41)]  # 1e-3 to 1e2
+    return tuple((sigma, v(sigma)) for sigma in sigmas)

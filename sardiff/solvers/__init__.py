@@ -1,0 +1,28 @@
+"""Posterior sampling, one method a file."""
+
+from sardiff.solvers.base import Noise, Step, last
+from sardiff.solvers.ddim import ddim, ddpm, heun
+from sardiff.solvers.diffpir import diffpir
+from sardiff.solvers.dps import dps
+from sardiff.solvers.gibbs import gibbs
+from sardiff.solvers.moment import moment
+from sardiff.solvers.scoring import scoring, tweedie_variance
+
+__all__ = [
+    "SOLVERS",
+    "Noise",
+    "Step",
+    "ddim",
+    "ddpm",
+    "diffpir",
+    "dps",
+    "gibbs",
+    "heun",
+    "last",
+    "moment",
+    "scoring",
+    "tweedie_variance",
+]
+
+SOLVERS = {"scoring": scoring, "moment": moment, "sar-dps": dps, "diffpir": diffpir, "gibbs": gibbs}
+"""Methods of despeckling by the name they have on the command line."""

@@ -1,0 +1,56 @@
+"""Scoring: forward passes only, towards the posterior mean of the log-intensity."""
+
+from collections.abc import Iterator
+
+import torch
+
+from sardiff.arrays import Images
+from sardiff.likelihoods.gamma import GammaSpeckle
+from sardiff.priors.base import Denoiser
+from sardiff.solvers.base import Noise, Step
+
+__all__ = ["scoring", "tweedie_variance"]
+
+
+def scoring(
+    denoise: Denoiser, likelihood: GammaSpeckle, start: Images, *, steps: int = 2, power: float = 0.5
+) -> Iterator[Step]:
+    """Yield the steps of x <- D(z(x); tau), where z(x) is what speckle looks like to a Gaussian denoiser.
+
+    Ours. Around an estimate x the speckled pixel y is turned into the scoring observation
+    z = x + g(e^(y - x)) / kappa (`GammaSpeckle.pseudo_observation`): unbiased at the truth, with
+    variance tau^2, and without first-order sensitivity to x. So the denoiser sees additive noise of
+    known level, and a few passes reach the fixed point x = D(z(x); tau). The first pass needs no
+    estimate: it is the homomorphic one, power 0, the debiased log with tau^2 = trigamma(looks).
+    With power = 1 the later ones are Fisher scoring (tau^2 = 1 / looks, the least possible, but skewed);
+    power = 1/2, the amplitude, is nearly Gaussian at 9 % more variance than that at one look.
+
+    Parameters
+    ----------
+    start : Images
+        Log-intensity where nothing was measured, finite everywhere; elsewhere it does not matter.
+    steps : int
+        Passes, >= 1.
+    """
+    x = start
+    for i in range(steps):
+        z, variance = likelihood.pseudo_observation(x, power if i else 0.0)
+        sigma = variance**0.5
+        x = denoise(z, sigma)
+        yield Step(sigma, z, x)
+
+
+def tweedie_variance(denoise: Denoiser, step: Step, noise: Noise, *, probes: int = 4, nudge: float = 0.05) -> Images:
+    """Return an unbiased, noisy estimate of the posterior variance per pixel at a step of `scoring`.
+
+    Second-order Tweedie: Cov[x0 | z] = tau^2 J (Efron 2011, Tweedie's formula and selection bias, Eq. 2.8), J the
+    Jacobian of the denoiser at z. Its diagonal is estimated by random signs k, E[k (J k)] (Hutchinson
+    1990), and J k by one more forward pass each: (D(z + e k) - D(z)) / e with e = `nudge` tau. Average it
+    over a window before taking its root.
+    """
+    total = torch.zeros_like(step.x0)
+    for i in range(probes):
+        signs = torch.where(noise(i) < 0, -1.0, 1.0).to(step.x)
+        e = nudge * step.sigma
+        total += signs * (denoise(step.x + e * signs, step.sigma) - step.x0) / e
+    return step.sigma**2 * total / probes

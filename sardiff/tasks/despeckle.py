@@ -1,0 +1,256 @@
+"""Despeckling: settings, what happens to a few tiles, and lazily to a DataArray."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sardiff.arrays import Images
+from sardiff.device import choose_device
+from sardiff.errors import SettingsError
+from sardiff.likelihoods.gamma import GammaSpeckle
+from sardiff.priors.base import Prior
+from sardiff.priors.checkpoint import SHIPPED, load_prior
+from sardiff.priors.schedule import karras
+from sardiff.solvers import Step, diffpir, dps, gibbs, last, moment, scoring, tweedie_variance
+from sardiff.units import DB_PER_LOG
+from tiling import Tile, field
+
+__all__ = ["METHODS", "Despeckle", "DespeckleTiles", "Method", "overlap_for"]
+
+Method = Literal["auto", "scoring", "moment", "sar-dps", "diffpir", "gibbs"]
+METHODS: tuple[Method, ...] = ("auto", "scoring", "moment", "sar-dps", "diffpir", "gibbs")
+
+STEPS = {"scoring": 2, "moment": 6, "sar-dps": 100, "diffpir": 20, "gibbs": 15}
+WINDOW = 12.0  # pixels: standard deviation of the Gaussian window within which radiometry is kept
+PROBES, PROBE_WINDOW = 4, 3.0  # forward passes, and pixels over which they are averaged, behind the uncertainty of scoring
+MIN_VARIANCE = 1e-4  # of log-intensity: 0.04 dB, far below what a probe's noise leaves
+
+
+@dataclass(frozen=True, kw_only=True)
+class Despeckle:
+    """Everything that decides a despeckled image, apart from the scene and the prior.
+
+    Parameters
+    ----------
+    looks : float
+        Equivalent number of looks of the product, > 0.
+    method : str
+        "auto" is "scoring" for one sample and "moment" for several; "sar-dps" is the published method.
+    steps : int, optional
+        Passes of "scoring", noise levels of the others; by default what `STEPS` says.
+    samples : int
+        Posterior samples to average, >= 1. "scoring" gives one estimate.
+    uncertainty : bool
+        Whether to give the posterior standard deviation too: the spread of the samples, or for "scoring" by
+        second-order Tweedie (`sardiff.solvers.scoring.tweedie_variance`).
+    seed : int
+        Of the noise; the same seed, the same image.
+    """
+
+    looks: float
+    method: Method = "auto"
+    steps: int | None = None
+    samples: int = 1
+    uncertainty: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (self.looks > 0 and math.isfinite(self.looks)):
+            raise SettingsError(f"looks must be a number > 0, got {self.looks}. A single-look product has 1.")
+        if self.method not in METHODS:
+            raise SettingsError(f"There is no method {self.method!r}; choose from {', '.join(METHODS)}.")
+        if self.steps is not None and self.steps < 1:
+            raise SettingsError(f"steps must be >= 1, got {self.steps}.")
+        if self.samples < 1:
+            raise SettingsError(f"samples must be >= 1, got {self.samples}.")
+        if not 0 <= self.seed < 2**32:
+            raise SettingsError(f"seed must be from 0 to 4294967295, got {self.seed}.")
+        if self.method == "scoring" and self.samples > 1:
+            raise SettingsError("Method 'scoring' gives one estimate; for several samples choose 'moment'.")
+        if self.uncertainty and self.solver != "scoring" and self.samples < 2:
+            raise SettingsError(
+                f"The uncertainty of {self.method!r} is the spread of its samples: ask for at least 2, such as --samples 8."
+            )
+
+    @property
+    def solver(self) -> str:
+        """The method that "auto" stands for."""
+        if self.method != "auto":
+            return self.method
+        return "scoring" if self.samples == 1 else "moment"
+
+    @property
+    def levels(self) -> int:
+        """Steps, with the method's default filled in."""
+        return STEPS[self.solver] if self.steps is None else self.steps
+
+
+def overlap_for(settings: Despeckle, prior: Prior) -> int:
+    """How far tiles must look beyond their cores, in pixels, for the scene not to depend on them.
+
+    Three quarters of the overlap are beyond the blending ramp. They hold the prior's measured reach (where
+    one denoising pass fades below a fifth of 0.01 dB), once more for samplers, whose passes through the
+    Jacobian reach twice as far, and the window that keeps radiometry, beyond one standard deviation of
+    which the little that differs no longer counts. Checked as a law in `tests/scenes/test_one_image.py`.
+    """
+    reach = int(prior.card.get("reach", prior.receptive_field))
+    passes = 1 if settings.solver == "scoring" else 2
+    least = max(passes * reach, reach + WINDOW, 3 * WINDOW)
+    return math.ceil(least * 4 / 3 / 16) * 16
+
+
+@dataclass(frozen=True)
+class DespeckleTiles:
+    """Despeckle a few tiles: an `Apply` of `tiling`, and a pure function.
+
+    Called with linear intensity (tiles, bands, n, n), NaN where not measured, and the tiles; returns the
+    natural log of the despeckled intensity (tiles, bands, n, n), then, with uncertainty, as many bands of
+    standard deviation in dB; NaN where nothing was measured. Logs, because that is where errors add when
+    tiles are blended. Bands are despeckled one by one.
+
+    Parameters
+    ----------
+    settings : Despeckle
+    weights : Path or Prior
+        The prior, or the file it is loaded from in each process.
+    device : str
+    """
+
+    settings: Despeckle
+    weights: Path | Prior = SHIPPED
+    device: str = "auto"
+
+    @property
+    def prior(self) -> Prior:
+        """The prior, loaded."""
+        if isinstance(self.weights, Prior):
+            return self.weights
+        return load_prior(self.weights, choose_device(self.device))
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        return type(self).__name__, tuple(asdict(self.settings).items()), self.prior.sha256, self.prior.name, self.device
+
+    def __call__(self, intensity: NDArray[np.float32], tiles: Sequence[Tile]) -> NDArray[np.float32]:
+        """Return log-intensity (and standard deviation in dB) of these tiles."""
+        count, bands = intensity.shape[:2]
+        out = np.full((count, bands * (2 if self.settings.uncertainty else 1), *intensity.shape[2:]), np.nan, np.float32)
+        busy = [i for i in range(count) if np.isfinite(intensity[i]).any()]
+        for band in range(bands):
+            alive = [i for i in busy if np.isfinite(intensity[i, band]).any()]
+            if not alive:
+                continue
+            mean, deviation = self._despeckle(intensity[alive, band, None], [tiles[i] for i in alive], band)
+            out[alive, band] = mean[:, 0]
+            if deviation is not None:
+                out[alive, bands + band] = deviation[:, 0]
+        return out
+
+    def _despeckle(
+        self, intensity: NDArray[np.float32], tiles: Sequence[Tile], band: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        device = choose_device(self.device)
+        likelihood = GammaSpeckle.from_intensity(torch.from_numpy(intensity).to(device), self.settings.looks)
+        start = _filled(likelihood)
+        with torch.no_grad():
+            noises = [_PlaceNoise(self.settings.seed, k, band, tiles, device) for k in range(self.settings.samples)]
+            steps = [last(self.steps(likelihood, start, noise)) for noise in noises]
+            samples = torch.stack([step.x0 for step in steps])
+            mean = torch.logsumexp(samples, dim=0) - math.log(len(samples))
+            mean = torch.where(likelihood.measured, mean + _log_gain(likelihood, mean), torch.nan)
+            if not self.settings.uncertainty:
+                return mean.cpu().numpy(), None
+            if self.settings.solver == "scoring":
+                variance = tweedie_variance(self.prior.denoise, steps[0], noises[0].normal, probes=PROBES)
+                spread = _local_mean(variance, likelihood.measured, PROBE_WINDOW).clamp_min(MIN_VARIANCE).sqrt()
+            else:
+                spread = samples.std(dim=0)
+            deviation = torch.where(likelihood.measured, DB_PER_LOG * spread, torch.nan)
+        return mean.cpu().numpy(), deviation.cpu().numpy()
+
+    def steps(self, likelihood: GammaSpeckle, start: Images, noise: _PlaceNoise) -> Iterator[Step]:
+        """Run the method on one batch; early start from `scoring` for all methods that sample."""
+        prior, solver, levels = self.prior, self.settings.solver, self.settings.levels
+        if solver == "scoring":
+            return scoring(prior.denoise, likelihood, start, steps=levels)
+        cheap = last(scoring(prior.denoise, likelihood, start)).x0
+        sigma = first_sigma(prior, likelihood.looks)
+        sigmas = karras(sigma, sigma / 20, levels)
+        if solver == "moment":
+            return moment(prior.denoise, likelihood, sigmas, noise.normal, start=cheap)
+        if solver == "sar-dps":
+            return dps(prior.denoise, likelihood, sigmas, noise.normal, start=cheap)
+        if solver == "diffpir":
+            return diffpir(prior.denoise, likelihood, sigmas, noise.normal, start=cheap)
+        return gibbs(prior.denoise, likelihood, sigmas, noise.normal, noise.uniform, variance=prior.v, start=cheap)
+
+
+def first_sigma(prior: Prior, looks: float) -> float:
+    """Noise level of the early start: 2.5 times the error of `scoring`, by the prior's variance table.
+
+    Chung et al. (2022), arXiv:2112.05146: it must exceed the error of the cheap estimate.
+    """
+    return 2.5 * math.sqrt(prior.v(1.05 / math.sqrt(looks)))
+
+
+@dataclass(frozen=True)
+class _PlaceNoise:
+    """Noise of one sample and band for a batch of tiles, by place."""
+
+    seed: int
+    sample: int
+    band: int
+    tiles: Sequence[Tile]
+    device: torch.device
+
+    def normal(self, step: int) -> Images:
+        return self._stack(field.normal, step)
+
+    def uniform(self, step: int) -> Images:
+        return self._stack(field.uniform, step)
+
+    def _stack(self, draw: Any, step: int) -> Images:
+        key = self.seed + (self.sample << 32)
+        bands = slice(self.band, self.band + 1)
+        fields = [draw(key, step, bands, tile.read.rows, tile.read.cols) for tile in self.tiles]
+        return torch.from_numpy(np.stack(fields)).to(self.device)
+
+
+def _filled(likelihood: GammaSpeckle) -> Images:
+    """Measured log-intensity, holes filled: by the mean of what was measured near them, else by 0."""
+    measured = likelihood.measured
+    return torch.where(measured, likelihood.y, _local_mean(likelihood.y, measured, WINDOW))
+
+
+def _log_gain(likelihood: GammaSpeckle, mean: Images) -> Images:
+    """Log of the local mean of y / x: adding it to the log estimate x makes that mean 1.
+
+    The mean of the log is not the log of the mean: e^E[u] lies below E[e^u], by the posterior variance, which
+    differs from place to place. The ratio of measured to despeckled intensity has mean 1 when radiometry is
+    kept; here it is made so, within a Gaussian window. The ratio is held below six standard deviations of
+    speckle, so that a bright target that the estimate missed does not lift its surroundings.
+    """
+    ratio = (likelihood.y - mean).exp().clamp(max=1 + 6 / math.sqrt(likelihood.looks))
+    return _local_mean(ratio, likelihood.measured, WINDOW).clamp(0.5, 2.0).log()
+
+
+def _local_mean(x: Images, measured: torch.Tensor, deviation: float) -> Images:
+    """Gaussian-weighted mean of the measured pixels near each, 0 where there is none; window of 3 `deviation`."""
+    radius = math.ceil(3 * deviation)
+    offsets = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
+    window = torch.exp(-0.5 * (offsets / deviation) ** 2)
+    window = window / window.sum()
+
+    def blurred(image: Images) -> Images:
+        rows = torch.nn.functional.conv2d(image, window[None, None, None, :], padding=(0, radius))
+        return torch.nn.functional.conv2d(rows, window[None, None, :, None], padding=(radius, 0))
+
+    weight = blurred(measured.to(x))
+    return torch.where(weight > 1e-6, blurred(torch.where(measured, x, 0.0)) / weight.clamp_min(1e-6), 0.0)

@@ -1,0 +1,196 @@
+"""A whole scene: open, lay tiles, solve, blend, write; the one driver that all tasks share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo_io import Metadata, SceneWriter, Source, check_output
+from geo_io.write import require_space
+from sardiff.device import one_share_of_threads
+from tiling import Apply, Layout, TileError, stream_tiles
+
+__all__ = ["Output", "Progress", "restore_scene", "scene_layout"]
+
+MULTIPLE = 16  # pixels: blocks of a tiled GeoTIFF
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file of a result.
+
+    Parameters
+    ----------
+    path : Path
+        Its final name.
+    bands : slice
+        Which bands of the tiles' result it holds.
+    encode : callable
+        From these bands of one core, and its rows and cols, to the pixels that are stored.
+    metadata : Metadata, optional
+        Names, units, tags of the bands.
+    nodata : float, optional
+        Stored value of unmeasured pixels.
+    """
+
+    path: Path
+    bands: slice
+    encode: Callable[[NDArray[np.float32], slice, slice], NDArray[np.float32]]
+    metadata: Metadata | None
+    nodata: float | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come.
+
+    Parameters
+    ----------
+    phase : str
+        "tiles", then "finish" (overviews, read back), then "done".
+    done, total : int
+        Tiles; `done` counts those of an earlier, interrupted run too.
+    resumed : int
+        Tiles of that earlier run.
+    megapixels : float
+        Computed in this run.
+    seconds : float
+        Since this run began with the first tile.
+    share : float
+        Of the present phase, 0 to 1.
+    """
+
+    phase: str
+    done: int
+    total: int
+    resumed: int
+    megapixels: float
+    seconds: float
+    share: float
+
+    @property
+    def rate(self) -> float:
+        """Megapixels per second of this run, 0 before the first tile."""
+        return self.megapixels / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds that the remaining tiles will take; None before the first."""
+        fresh = self.done - self.resumed
+        return None if fresh <= 0 else (self.total - self.done) * self.seconds / fresh
+
+
+def scene_layout(shape: tuple[int, int], *, tile: int, overlap: int, stride: int) -> Layout:
+    """Lay tiles over a scene: no larger than the scene needs, sizes rounded up to blocks and the prior's stride."""
+    by = MULTIPLE if MULTIPLE % stride == 0 else MULTIPLE * stride
+    return Layout(shape, tile=min(tile, max(shape)), overlap=overlap, multiple=by)
+
+
+def restore_scene(
+    source: Source,
+    apply: Apply,
+    layout: Layout,
+    outputs: Sequence[Output],
+    *,
+    out_bands: int,
+    fingerprint: Mapping[str, str],
+    tags: Mapping[str, str],
+    inputs: Sequence[Path] = (),
+    batch: int = 1,
+    workers: int = 1,
+    overwrite: bool = False,
+    compression: str = "deflate",
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> None:
+    """Restore a scene into GeoTIFFs, block by block, going on where an interrupted run stopped.
+
+    Parameters
+    ----------
+    source : Source
+        Where pixels come from.
+    apply : Apply
+        What is done to tiles.
+    layout : Layout
+        The tiles; each core is one block of the unfinished files.
+    outputs : sequence of Output
+        The files; all of them or none get their final names.
+    out_bands : int
+        Bands of the tiles' result.
+    fingerprint : mapping
+        What decides the pixels; an unfinished run is gone on with only if it is the same.
+    tags : mapping
+        Provenance, for the tags of the files.
+    inputs : sequence of Path
+        Files that must not be written over.
+    report : callable
+        Told of the progress after every core.
+
+    Raises
+    ------
+    GeoIOError
+        If an output cannot be written, or an unfinished one is of another run.
+    """
+    for output in outputs:
+        check_output(output.path, inputs, overwrite)
+        count = len(range(out_bands)[output.bands])
+        require_space(output.path, bands=count, shape=layout.shape, block=layout.tile)
+    down, across = layout.counts
+    total = down * across
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(
+                SceneWriter(
+                    output.path,
+                    grid=source.grid,
+                    bands=len(range(out_bands)[output.bands]),
+                    block=layout.tile,
+                    metadata=output.metadata,
+                    nodata=output.nodata,
+                    fingerprint=fingerprint,
+                )
+            )
+            for output in outputs
+        ]
+        finished = set.intersection(*(writer.done for writer in writers))
+        resumed = done = len(finished)
+        began, pixels = time.monotonic(), 0
+
+        def tell(phase: str, share: float) -> None:
+            report(Progress(phase, done, total, resumed, pixels / 1e6, time.monotonic() - began, share))
+
+        tell("tiles", done / total)
+        stack.enter_context(one_share_of_threads(workers))
+        cores = stream_tiles(apply, source, layout, out_bands=out_bands, batch=batch, workers=workers, skip=finished)
+        try:
+            for tile, core in cores:
+                rows, cols = tile.core.rows.slice, tile.core.cols.slice
+                for output, writer in zip(outputs, writers, strict=True):
+                    writer.write(*tile.index, output.encode(core[output.bands], rows, cols))
+                done += 1
+                pixels += core.shape[1] * core.shape[2]
+                tell("tiles", done / total)
+        except TileError as error:
+            if error.__cause__ is not None and type(error.__cause__).__module__.startswith(("geo_io", "sardiff")):
+                raise error.__cause__ from error
+            raise
+        finally:
+            cores.close()  # type: ignore[attr-defined]
+        for i, writer in enumerate(writers):
+            writer.finish(dict(tags), compression, lambda share, i=i: tell("finish", (i + share) / len(writers)))  # type: ignore[misc]
+        tell("done", 1.0)
+
+
+def encode_log(source: Source, units: Any) -> Callable[[NDArray[np.float32], slice, slice], NDArray[np.float32]]:
+    """Return an `Output.encode` from log-intensity to what the source's file stores, or `units`."""
+
+    def encode(log_intensity: NDArray[np.float32], rows: slice, cols: slice) -> NDArray[np.float32]:
+        return source.encode(np.exp(log_intensity), rows, cols, units)
+
+    return encode
