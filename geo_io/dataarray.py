@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
@@ -54,8 +55,8 @@ class ArraySource:
     """
 
     def __init__(self, da: xr.DataArray, values: Values | Literal["auto"] = "auto") -> None:
-        self.name = f"DataArray {da.name!r}" if da.name is not None else "the DataArray"
-        _check(da, self.name)
+        _check(da)
+        self.name = _name(da)
         self._variable = da.variable  # without coordinates: slicing them would cost more than the pixels
         self.shape = (da.shape[0] if da.ndim == 3 else 1, da.shape[-2], da.shape[-1])
         self.dtype = np.dtype(np.float32)
@@ -190,9 +191,14 @@ def grid_of(da: xr.DataArray) -> Grid:
     return Grid((rows, cols), crs=crs, transform=None if transform == Affine.identity() else transform)
 
 
-def _check(da: xr.DataArray, name: str) -> None:
+def _name(da: xr.DataArray) -> str:
+    return f"DataArray {da.name!r}" if da.name is not None else "the DataArray"
+
+
+def _check(da: xr.DataArray) -> None:
     if not isinstance(da, xr.DataArray):
         raise ReadError(f"expected an xarray.DataArray, got {type(da).__name__}; take one variable of a Dataset")
+    name = _name(da)
     last = tuple(str(dim).lower() for dim in da.dims[-2:])
     if da.ndim not in (2, 3) or last[0] in COL_NAMES or last[1] in ROW_NAMES or "band" in last:
         raise ReadError(f"{name} has dimensions {da.dims}; bring it to (y, x) or (band, y, x) with .transpose or .isel")
@@ -213,7 +219,7 @@ def _crs(spatial: Mapping[Any, Any], da: xr.DataArray) -> CRS | None:
             try:
                 return CRS.from_wkt(str(wkt))
             except CRSError as error:
-                raise ReadError(f"DataArray {da.name!r}: its CRS is not understood: {error}; set it anew") from error
+                raise ReadError(f"{_name(da)}: its CRS is not understood: {error}; set it anew") from error
     return None
 
 
@@ -235,32 +241,34 @@ def _transform(da: xr.DataArray, spatial: Mapping[Any, Any]) -> Affine | None:
         said = Affine.from_gdal(*(float(number) for number in str(spatial["GeoTransform"]).split()))
         if said.b or said.d:
             return said  # rotated: x and y cannot say it
-    y, x = (_first_and_step(da, dim, length) for dim, length in zip(da.dims[-2:], da.shape[-2:], strict=True))
+    if all(dim not in da.coords for dim in da.dims[-2:]):
+        return said
+    down, across = (None, None) if said is None else (said.e, said.a)
+    y, x = _axis(da, -2, down), _axis(da, -1, across)
     if y is None or x is None:
-        # No coordinates, or a single row or column: those that are there still have to agree with what is said.
-        return said if all(dim not in da.coords or da.sizes[dim] == 1 for dim in da.dims[-2:]) else None
+        return None
     (top, down), (left, across) = y, x
-    if said is not None and _close(said.a, across) and _close(said.e, down):
-        across, down = said.a, said.e
-        if _close(said.c + across / 2, left, across) and _close(said.f + down / 2, top, down):
-            return said
+    if said is not None and _close(said.c + across / 2, left, across) and _close(said.f + down / 2, top, down):
+        return said
     return Affine(across, 0.0, left - across / 2, 0.0, down, top - down / 2)
 
 
-def _first_and_step(da: xr.DataArray, dim: Any, length: int) -> tuple[float, float] | None:
-    """First centre and step of a regularly spaced coordinate, else None."""
-    if dim not in da.coords or length < 2 or da.coords[dim].dtype.kind not in "iuf":
+def _axis(da: xr.DataArray, axis: int, said: float | None) -> tuple[float, float] | None:
+    """First centre and step of a regularly spaced coordinate; the step as `said` where it fits, else measured."""
+    dim, length = da.dims[axis], da.shape[axis]
+    if dim not in da.coords or da.coords[dim].dtype.kind not in "iuf":
         return None
     centres = np.asarray(da.coords[dim].values, np.float64)
-    step = (centres[-1] - centres[0]) / (length - 1)
-    if not np.isfinite(step) or step == 0:
+    step = said if length == 1 else float(centres[-1] - centres[0]) / (length - 1)
+    if step is None or not math.isfinite(step) or step == 0:
         return None
-    off = np.abs(centres - centres[0] - step * np.arange(length))
-    return (float(centres[0]), float(step)) if (off <= REGULAR * abs(step)).all() else None
+    if not (np.abs(centres - centres[0] - step * np.arange(length)) <= REGULAR * abs(step)).all():
+        return None
+    return float(centres[0]), said if said is not None and _close(said, step, step) else step
 
 
-def _close(a: float, b: float, step: float | None = None) -> bool:
-    return abs(a - b) <= 1e-3 * abs(b if step is None else step)
+def _close(a: float, b: float, step: float) -> bool:
+    return abs(a - b) <= 1e-3 * abs(step)
 
 
 def _metadata(da: xr.DataArray, bands: int) -> Metadata:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.rpc import RPC
@@ -52,8 +53,11 @@ def storable(grid: Grid) -> Grid:
 
 def georeferencing(grid: Grid) -> dict[str, Any]:
     """Say a storable grid in rasterio's words for a new file."""
-    options = {"crs": grid.crs or grid.gcp_crs, "transform": grid.transform, "gcps": grid.gcps, "rpcs": grid.rpcs}
-    return {key: value for key, value in options.items() if value}
+    if grid.gcps:
+        options = {"gcps": grid.gcps, "crs": grid.gcp_crs or CRS(), "rpcs": grid.rpcs}
+    else:
+        options = {"transform": grid.transform, "crs": grid.crs, "rpcs": grid.rpcs}
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def same_rpcs(a: RPC | None, b: RPC | None) -> bool:

@@ -79,15 +79,20 @@ class SceneWriter:
         if bands < 1:
             raise ValueError(f"bands must be at least 1, got {bands}")
         self.final = Path(final)
-        # As a pixel can hold it: rounded to the stored type.
-        self.nodata = None if nodata is None else float(np.dtype(dtype).type(nodata))
+        metadata = metadata if metadata is not None else Metadata()
+        # GDAL's COG driver copies the bands' own tags or the further domains of metadata, never both.
+        self._all_domains = bool(metadata.namespaces) and not any(metadata.band_tags)
+        self._notes: tuple[str, ...] = ()
+        if metadata.namespaces and not self._all_domains:
+            self._notes = (f"{final}: tags of {', '.join(metadata.namespaces)} are left out, those of bands are kept",)
+        self.nodata = None if nodata is None else float(np.dtype(dtype).type(nodata))  # as a pixel can hold it
         try:
             self._partial = Partial(
                 self.final,
                 grid=grid,
                 bands=bands,
                 block=block,
-                metadata=metadata if metadata is not None else Metadata(),
+                metadata=metadata,
                 fingerprint={**fingerprint, "nodata": str(self.nodata)},
                 dtype=dtype,
             )
@@ -106,8 +111,8 @@ class SceneWriter:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know: damaged blocks that must be redone, a CRS that GeoTIFF cannot say."""
-        return self._partial.notes
+        """What a person should know: damaged blocks to be redone, and what of CRS and tags the output cannot keep."""
+        return self._notes + self._partial.notes
 
     def write(self, block_row: int, block_col: int, array: NDArray[Any]) -> None:
         """Write one block; when this returns, it outlives the process.
@@ -225,7 +230,7 @@ class SceneWriter:
                         blocksize=512,
                         bigtiff="IF_SAFER",
                         overview_resampling="AVERAGE",
-                        copy_src_mdd="YES",
+                        copy_src_mdd="YES" if self._all_domains else "AUTO",
                         num_threads=threads,
                     )
             except BaseException as error:

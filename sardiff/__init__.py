@@ -1,1 +1,29 @@
-"""Restore satellite scenes with diffusion models."""
+"""Restore satellite scenes with diffusion models.
+
+>>> import sardiff
+>>> lazy = sardiff.despeckle(dataarray, looks=4.4)  # doctest: +SKIP
+>>> sardiff.despeckle("scene.tif", "clean.tif")  # doctest: +SKIP
+"""
+
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sardiff.tasks.despeckle_scene import despeckle
+
+__all__ = ["__version__", "despeckle"]
+
+try:
+    __version__ = _version("sardiff")
+except PackageNotFoundError:  # run from a folder, not installed
+    __version__ = "0+unknown"
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first asked for: torch and rasterio take a second.
+    if name == "despeckle":
+        from sardiff.tasks.despeckle_scene import despeckle
+
+        return despeckle
+    raise AttributeError(f"module 'sardiff' has no attribute {name!r}")

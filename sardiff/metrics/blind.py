@@ -67,8 +67,9 @@ def enl_map(intensity: ArrayLike, size: int = 16) -> NDArray[np.float64]:
 def homogeneous_windows(intensity: ArrayLike, *, looks: float | None = None, size: int = 16) -> Windows:
     """Windows over ground so even that speckle alone explains what varies.
 
-    A window counts if its log-intensity, less a plane, varies at most 1.25 times as much as log-speckle does,
-    psi_1(looks). At least the calmest twentieth is returned, down to four windows, even ground or not.
+    A window counts if its log-intensity, less a plane, varies no more than log-speckle does on average, psi_1(looks):
+    about half of the even windows and few others. At least the calmest twentieth is returned, down to four windows,
+    even ground or not.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def homogeneous_windows(intensity: ArrayLike, *, looks: float | None = None, siz
     order = np.argsort(laid.variance)
     expected = laid.variance[order[len(order) // 10]] if looks is None else float(trigamma(looks))
     enough = min(len(order), max(4, len(order) // 20))
-    count = max(enough, int((laid.variance <= 1.25 * expected).sum()))
+    count = max(enough, int((laid.variance <= expected).sum()))
     return laid.pick(np.sort(order[:count]))
 
 

@@ -56,7 +56,7 @@ def compare(
     looks : float, optional
         Equivalent number of looks of `before`; estimated by default.
     data_range : float, optional
-        Peak amplitude of PSNR and SSIM. By default the truth's 99.5 percent quantile, at which amplitudes are then cut.
+        Peak amplitude of PSNR and SSIM. By default the truth's 98 percent quantile, at which amplitudes are then cut.
 
     Returns
     -------
@@ -75,11 +75,11 @@ def compare(
         cut = data_range is None
         stated = f"of amplitude, data range {peak:.4g}" + (", cut there" if cut else "")
         if peak > 0:
-            psnr = (amplitude_psnr(x, t, data_range=peak, clip=cut) for x in (a, b))
-            rows["psnr"] = Comparison(*psnr, math.inf, "dB", f"peak signal-to-noise ratio {stated}")
+            first, last = (amplitude_psnr(x, t, data_range=peak, clip=cut) for x in (a, b))
+            rows["psnr"] = Comparison(first, last, math.inf, "dB", f"peak signal-to-noise ratio {stated}")
             if min(a.shape) >= 7:
-                ssim = (amplitude_ssim(x, t, data_range=peak, clip=cut) for x in (a, b))
-                rows["ssim"] = Comparison(*ssim, 1, "", f"structural similarity {stated}")
+                first, last = (amplitude_ssim(x, t, data_range=peak, clip=cut) for x in (a, b))
+                rows["ssim"] = Comparison(first, last, 1, "", f"structural similarity {stated}")
         rows["rmse"] = Comparison(rmse_db(a, t), rmse_db(b, t), 0, "dB", "root mean square error of backscatter")
         rows["mae"] = Comparison(mae_db(a, t), mae_db(b, t), 0, "dB", "mean absolute error of backscatter")
         rows["bias"] = Comparison(bias_db(a, t), bias_db(b, t), 0, "dB", "of mean power")

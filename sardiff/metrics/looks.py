@@ -92,7 +92,7 @@ def estimate_looks(intensity: ArrayLike) -> LooksEstimate:
     if first is None:
         small = _estimate(image, 8)
         return _nothing(image) if small is None else _report(small)
-    independent = correlation_area(first.correlation) < 2
+    independent = correlation_area(first.correlation) < 3  # Sentinel-1 at 10 m: 6 to 12
     second = _estimate(image, 8 if independent else 24)
     if second is not None and second.support > 15 and second.variance < first.variance:
         return _report(second)
@@ -150,7 +150,7 @@ def _fit(laid: Windows, correlation: NDArray[np.float64], even: int) -> _Fit:
     # Half the even windows lie below their mean: a candidate below which hardly any lies is none.
     lowest, highest = np.quantile(observed, (0.5 * _LEAST_EVEN, 0.75))
     candidates = np.geomspace(lowest, 1.05 * highest, 60)
-    spread = np.array([_relative_variance(v, laid.size, correlation) for v in candidates])
+    spread = _relative_variance(candidates, laid.size, correlation)
     edges = np.searchsorted(observed, np.multiply.outer(candidates, _BINS))
     edges[:, 0], edges[:, -1] = 0, len(observed)
     likelihood, share = _mixture(np.diff(edges, axis=1).astype(np.float64), spread)
@@ -207,7 +207,7 @@ def _mixture(
 def _even(laid: Windows, fit: _Fit) -> NDArray[np.bool_]:
     """Windows that the fit takes for even: about its variance, and no further above than half a deviation."""
     relative = laid.variance / (fit.variance * fit.kept) - 1
-    width = math.sqrt(_relative_variance(fit.variance, laid.size, fit.correlation))
+    width = math.sqrt(float(_relative_variance(fit.variance, laid.size, fit.correlation)))
     even = (relative > -2.5 * width) & (relative < 0.5 * width)
     if even.sum() < 4:
         even = np.zeros(len(laid), bool)
@@ -219,10 +219,10 @@ def _at_most(laid: Windows, count: int) -> Windows:
     return laid if len(laid) <= count else laid.pick(np.linspace(0, len(laid) - 1, count).astype(int))
 
 
-def _relative_variance(variance: float, size: int, correlation: NDArray[np.float64]) -> float:
+def _relative_variance(variance: ArrayLike, size: int, correlation: NDArray[np.float64]) -> NDArray[np.float64]:
     """Variance of a window's sample variance over its square: (kurtosis - 1) / pixels that count."""
-    looks = float(looks_of_log_variance(variance))
-    kurtosis = 3 + float(polygamma(looks, order=3)) / float(trigamma(looks)) ** 2
+    looks = looks_of_log_variance(variance)
+    kurtosis = 3 + polygamma(looks, order=3) / trigamma(looks) ** 2
     # Of squares of correlated pixels the correlation is that of the pixels, squared.
     return (kurtosis - 1) * correlation_area(correlation**2) / (size**2 - 3)
 
@@ -230,8 +230,8 @@ def _relative_variance(variance: float, size: int, correlation: NDArray[np.float
 def _report(fit: _Fit) -> LooksEstimate:
     """Put numbers into words."""
     looks, low, high = (float(looks_of_log_variance(v)) for v in (fit.variance, fit.high, fit.low))
-    # What the mixture does not know (fine texture everywhere, a filter's traces): never surer than five percent.
-    low, high = min(low, 0.95 * looks), max(high, 1.05 * looks)
+    # Never surer than this: fine texture that is everywhere is in no mixture, and has lowered the looks.
+    low, high = min(low, 0.95 * looks), max(high, 1.12 * looks)
     spread = math.log(high / low)
     certainty: Literal["high", "medium", "low"] = "low"
     if fit.support >= 40 and spread < 0.3 and fit.share > 0.1:

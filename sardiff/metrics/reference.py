@@ -87,7 +87,7 @@ def bias_db(estimate: ArrayLike, truth: ArrayLike) -> float:
     return 10 * math.log10(a[both].mean() / b[both].mean())
 
 
-def display_range(intensity: ArrayLike, share: float = 0.995) -> float:
+def display_range(intensity: ArrayLike, share: float = 0.98) -> float:
     """Amplitude below which `share` of the measured pixels lie: a data range that bright points do not set."""
     values = np.asarray(intensity, dtype=np.float64)
     values = values[np.isfinite(values) & (values >= 0)]

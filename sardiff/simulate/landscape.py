@@ -104,7 +104,7 @@ def landscape(shape: tuple[int, int] = (1024, 1024), seed: int = 0, step_m: floa
     power = _mix(power, _linear(np.clip(-20.5 + 1.3 * wind + 0.25 * ripple, -25.5, -17)), water)
     bridge = crossings * (water > 0.1)
     power = _mix(power, np.full(shape, 10**-0.1, np.float32), bridge)
-    power = _lone_points(power, rng, village, water, wood, step_m)
+    power = _lone_points(power, rng, water, wood, step_m)
     incidence = np.linspace(1.2, -1.8, shape[1], dtype=np.float32)[None, :]
     power *= _linear(incidence * (1 + 0.8 * water))
 
@@ -160,7 +160,7 @@ def _water(plane: Plane, rng: np.random.Generator) -> tuple[Image, Image]:
     bank = np.minimum(bank, lake((rng.uniform(0.2, 0.8) * height, rng.uniform(0.08, 0.25) * width), 620.0))
     for _ in range(round(height * width / 2.5e7)):
         bank = np.minimum(bank, lake((rng.uniform(0, height), rng.uniform(0, width)), rng.uniform(40, 110)))
-    return np.asarray(np.clip(0.5 - bank / plane.step_m, 0, 1), np.float32), bank
+    return np.asarray(np.clip(0.5 - bank / plane.step_m, 0, 1), np.float32), np.asarray(bank, np.float32)
 
 
 def _roads(plane: Plane, rng: np.random.Generator) -> tuple[Image, Image]:
@@ -237,10 +237,7 @@ def _edges(
         pixels, reach = edge.copy(), reach_m / step_m - 1
         for k in range(1, math.ceil(reach) + 1):
             moved = np.zeros_like(edge)
-            if near:
-                moved[:, k:] = edge[:, :-k]  # a wood's front: its own first metres fold over
-            else:
-                moved[:, k:] = edge[:, :-k]
+            moved[:, k:] = edge[:, :-k]  # away from the sensor: over the front itself, and over the ground behind
             pixels = np.maximum(pixels, moved * min(1.0, reach - k + 1))
         power *= 1 + (factor - 1) * pixels * min(1.0, reach_m / step_m)
     return power
@@ -256,30 +253,31 @@ def _village(power: Image, village: Settlement, rng: np.random.Generator, step_m
 
 
 def _relief_gain(elevation_m: Image, step_m: float) -> Image:
-    """Gain in dB of a slope facing the sensor: sin(i) / sin(i - slope), the area that one pixel images, from -6 to 7."""
-    rise = np.gradient(elevation_m, np.float32(step_m), axis=1)
-    slope = np.arctan(rise)
-    local = np.clip(math.radians(38) - slope, math.radians(5), math.radians(85))
-    gain = 10 * np.log10(math.sin(math.radians(38)) / np.sin(local)) + 4 * np.log10(
-        np.cos(local) / math.cos(math.radians(38))
-    )
+    """Gain of slopes in dB, those that face the sensor being bright; from -6 to 7.
+
+    The area that a pixel images grows as sin(i) / sin(i - slope), and rough ground sends back a little more of what
+    meets it steeply.
+    """
+    incidence = math.radians(38)
+    slope = np.arctan(np.gradient(elevation_m, np.float32(step_m), axis=1))
+    local = np.clip(incidence - slope, math.radians(5), math.radians(85))
+    area = math.sin(incidence) / np.sin(local)
+    steepness = np.cos(local) / math.cos(incidence)
+    gain = 10 * np.log10(area) + 4 * np.log10(steepness)
     return np.asarray(np.clip(gain, -6, 7), np.float32)
 
 
-def _lone_points(
-    power: Image, rng: np.random.Generator, village: Settlement, water: Image, wood: NDArray[np.bool_], step_m: float
-) -> Image:
+def _lone_points(power: Image, rng: np.random.Generator, water: Image, wood: NDArray[np.bool_], step_m: float) -> Image:
     """Add farms, masts and a line of pylons: single bright pixels of 0 to 13 dB."""
     rows, cols = power.shape
     power = power.copy()
     count = max(4, round(rows * cols * step_m**2 / 1.2e6))
-    places = [(rng.integers(rows), rng.integers(cols)) for _ in range(count)]
-    start, turn = (rng.uniform(0, rows), 0.0), rng.uniform(0.6, 2.4)
-    spacing = 320 / step_m
+    places = [(int(rng.integers(rows)), int(rng.integers(cols))) for _ in range(count)]
+    start, turn, spacing = rng.uniform(0, rows), rng.uniform(0.6, 2.4), 320 / step_m
     for k in range(math.ceil(2 * math.hypot(rows, cols) / spacing)):
-        row, col = start[0] + k * spacing * math.cos(turn), start[1] + k * spacing * math.sin(turn)
-        if 0 <= row < rows and 0 <= col < cols:
-            places.append((np.int64(row), np.int64(col)))
+        pylon = math.floor(start + k * spacing * math.cos(turn)), math.floor(k * spacing * math.sin(turn))
+        if 0 <= pylon[0] < rows and 0 <= pylon[1] < cols:
+            places.append(pylon)
     for row, col in places:
         strength = 10 ** rng.uniform(-0.2, 1.0)
         if water[row, col] == 0 and not wood[row, col]:

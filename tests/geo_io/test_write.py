@@ -47,6 +47,8 @@ GRIDS = {
     "CRS without code": Grid(SHAPE, crs=NO_CODE, transform=NORTH_UP),
     "no CRS": Grid(SHAPE, transform=NORTH_UP),
     "control points": Grid(SHAPE, gcps=POINTS, gcp_crs=WGS84),
+    "control points without CRS": Grid(SHAPE, gcps=POINTS[::7]),
+    "control points and RPCs": Grid(SHAPE, gcps=POINTS, gcp_crs=WGS84, rpcs=COEFFICIENTS),
     "RPCs": Grid(SHAPE, rpcs=COEFFICIENTS),
     "affine and RPCs": Grid(SHAPE, crs=UTM, transform=NORTH_UP, rpcs=COEFFICIENTS),
     "CRS alone": Grid(SHAPE, crs=UTM),
@@ -107,7 +109,6 @@ def test_pixels_metadata_and_layout_come_back_as_written(tmp_path):
         units=("dB", None, "1"),
         band_tags=({"polarisation": "VV"}, {}, {"look": "<&>"}),
         tags={"AREA_OR_POINT": "Point", "TIFFTAG_DATETIME": "2021:04:01 05:26:23", "ns": "x", "orbit": "a\nb"},
-        namespaces={"SAR": {"mode": "IW"}},
         scales=(0.1, 1.0, 2.0),
         offsets=(-3.0, 0.0, 1 / 3),
         colorinterp=("red", "green", "blue"),
@@ -122,7 +123,6 @@ def test_pixels_metadata_and_layout_come_back_as_written(tmp_path):
         assert [c.name for c in d.colorinterp] == ["red", "green", "blue"]
         assert d.tags(1)["polarisation"] == "VV"
         assert d.tags(3)["look"] == "<&>"
-        assert d.tags(ns="SAR") == {"mode": "IW"}
         wanted = {"AREA_OR_POINT", "TIFFTAG_DATETIME", "orbit"}
         assert {k: v for k, v in d.tags().items() if k in wanted} == {k: metadata.tags[k] for k in wanted}
         assert json.loads(d.tags()["made"]) == {"seed": 1}
@@ -130,6 +130,18 @@ def test_pixels_metadata_and_layout_come_back_as_written(tmp_path):
         assert (d.profile["compress"], d.block_shapes[0], d.overviews(1)) == ("deflate", (512, 512), [2, 4])
         assert d.dtypes == ("float32",) * 3
         assert Grid.from_dataset(d) == grid
+
+
+def test_further_domains_of_tags_come_back_or_are_told_to_be_left_out(tmp_path):
+    domains = Metadata(namespaces={"SAR": {"mode": "IW"}}, band_tags=({},))
+    w = write_all(tmp_path / "a.tif", scene(), metadata=domains)
+    assert w.notes == ()
+    with rasterio.open(tmp_path / "a.tif") as d:
+        assert d.tags(ns="SAR") == {"mode": "IW"}
+    w = write_all(tmp_path / "b.tif", scene(), metadata=replace(domains, band_tags=({"polarisation": "VV"},)))
+    assert "tags of SAR are left out" in w.notes[0]
+    with rasterio.open(tmp_path / "b.tif") as d:
+        assert d.tags(1) == {"polarisation": "VV"}
 
 
 def test_overviews_are_means_of_what_was_measured(tmp_path):

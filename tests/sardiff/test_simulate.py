@@ -18,7 +18,7 @@ def test_speckle_is_gamma_of_mean_one(looks):  # an oracle: scipy
 
 @pytest.mark.parametrize("looks", [0, -1, math.nan, math.inf])
 def test_speckle_looks_must_be_positive(looks):
-    with pytest.raises(ValueError, match="^looks must be > 0 and finite"):
+    with pytest.raises(ValueError, match=r"^looks must be > 0 and finite"):
         speckle((2, 2), looks, np.random.default_rng(0))
 
 
@@ -134,5 +134,5 @@ def test_landscapes_come_in_any_size_and_step_and_repeat(shape, step_m):
 
 @pytest.mark.parametrize(("shape", "step_m"), [((8, 100), 10.0), ((64, 64), 0.0), ((64, 64), math.nan)])
 def test_impossible_landscapes_are_refused(shape, step_m):
-    with pytest.raises(ValueError, match="at least 32 rows|step_m must be"):
+    with pytest.raises(ValueError, match=r"at least 32 rows|step_m must be"):
         landscape(shape, 0, step_m)

@@ -20,7 +20,6 @@ def test_enl_map_is_enl_of_each_window(size):  # an oracle: one window at a time
     y = speckle((30, 25), 3, np.random.default_rng(0)) * 1e4
     y[3:6, 10:20] = np.nan
     found = enl_map(y, size)
-    rows, cols = np.indices(y.shape)
     for r, c in ((15, 12), (0, 0), (29, 24), (4, 11), (2, 20)):
         inside = y[max(r - size // 2, 0) : r - size // 2 + size, max(c - size // 2, 0) : c - size // 2 + size]
         if np.isfinite(inside).sum() < 0.5 * size**2:
@@ -76,7 +75,6 @@ def test_edges_are_kept_by_the_truth_and_lost_by_blurring():
     values = [edge_preservation(x, ndimage.gaussian_filter(x, s), x) for s in (1, 2, 4, 8)]
     assert values == sorted(values, reverse=True)
     assert values[-1] < 0.5
-    assert edge_preservation(x, 1 / x, x) == pytest.approx(-1, rel=0.3)
     assert math.isnan(edge_preservation(np.ones((30, 30)), np.ones((30, 30))))
 
 
@@ -84,10 +82,11 @@ def test_a_step_of_known_height_keeps_its_share():  # closed form
     x = np.ones((40, 40))
     x[:, 20:] = 9.0
     assert edge_preservation(x, np.sqrt(x)) == pytest.approx(0.5, abs=0.02)
+    assert edge_preservation(x, 1 / x) == pytest.approx(-1, abs=0.02)  # turned round is not preserved
 
 
 def test_wrong_input_is_refused():
     with pytest.raises(ValueError, match="one shape"):
         ratio_statistics(np.ones((3, 3)), np.ones((3, 4)))
-    with pytest.raises(ValueError, match="^share must lie"):
+    with pytest.raises(ValueError, match=r"^share must lie"):
         edge_preservation(np.ones((9, 9)), np.ones((9, 9)), share=0)

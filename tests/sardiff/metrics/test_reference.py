@@ -84,7 +84,7 @@ def test_wrong_input_is_refused(pair):
     y, x = pair
     with pytest.raises(ValueError, match=r"one shape, got \(40, 50\) and \(40, 49\)"):
         rmse_db(y, x[:, 1:])
-    with pytest.raises(ValueError, match="^data_range must be > 0"):
+    with pytest.raises(ValueError, match=r"^data_range must be > 0"):
         amplitude_psnr(y, x, data_range=0)
     with pytest.raises(ValueError, match="at least 7 x 7"):
         amplitude_ssim(y[:6], x[:6], data_range=1)

@@ -1,0 +1,309 @@
+"""Despeckling a whole scene: to files, or lazily as a DataArray."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from geo_io import Metadata, ReadError, Source, sample
+from sardiff.device import choose_device
+from sardiff.errors import SettingsError
+from sardiff.priors.checkpoint import SHIPPED, load_prior
+from sardiff.provenance import record
+from sardiff.tasks.despeckle import Despeckle, DespeckleTiles, overlap_for
+from sardiff.tasks.inputs import Looks, open_source, paths_of, settle_looks
+from sardiff.tasks.scene import Output, Progress, encode_log, restore_scene, scene_layout
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["despeckle", "despeckle_array", "despeckle_file", "uncertainty_path"]
+
+TILE = {"scoring": 512}  # pixels; samplers differentiate through the network and need the memory
+SAMPLER_TILE = 256
+SAMPLES = 8  # that an uncertainty is taken from when a sampler is named without a number
+
+
+def despeckle(
+    scene: str | os.PathLike[str] | xr.DataArray,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    looks: float | Literal["auto"] = "auto",
+    **options: Any,
+) -> Path | xr.DataArray:
+    """Despeckle a SAR scene.
+
+    With a DataArray, returns a lazy one, backed by dask, with the same coordinates, attributes and
+    `spatial_ref`: see `despeckle_array`. With the path of a raster or Sentinel-1 product and an output path,
+    writes a GeoTIFF on the same grid and returns its path: see `despeckle_file`.
+
+    Parameters
+    ----------
+    scene : path or DataArray
+        Backscatter as linear intensity, amplitude, dB or single-look complex; NaN and nodata: not measured.
+    output : path, optional
+        Of the GeoTIFF to write; with a path as scene.
+    looks : float or "auto"
+        Equivalent number of looks; estimated by default.
+    **options
+        `method`, `steps`, `samples`, `uncertainty`, `seed` of `Despeckle`; `values`, `units`, `tile`, `overlap`,
+        `weights`, `device`, and more of either function.
+    """
+    if isinstance(scene, str | os.PathLike):
+        if output is None:
+            raise SettingsError(f"Where should the despeckled {os.fspath(scene)} go? Name an output .tif.")
+        return despeckle_file(scene, output, looks=looks, **options)
+    if output is not None:
+        raise SettingsError("A DataArray gives a DataArray; write it with .rio.to_raster, or despeckle the file's path.")
+    return despeckle_array(scene, looks=looks, **options)
+
+
+def despeckle_array(
+    da: xr.DataArray,
+    *,
+    looks: float | Literal["auto"] = "auto",
+    values: str = "auto",
+    units: Literal["intensity", "amplitude", "db"] | None = None,
+    tile: int | None = None,
+    overlap: int | None = None,
+    batch: int = 1,
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    **settings: Any,
+) -> xr.DataArray:
+    """Return a despeckled DataArray, lazy: computed tile by tile when asked for, on any dask scheduler.
+
+    Parameters
+    ----------
+    da : DataArray
+        Dimensions (y, x) or (band, y, x), in memory or dask-backed.
+    looks : float or "auto"
+        Equivalent number of looks. "auto", and values="auto", read a sample of the array at once.
+    values : str
+        What the pixels mean: "auto", "intensity", "amplitude", "db".
+    units : str, optional
+        Of the result; by default as the input's.
+    tile, overlap : int, optional
+        Pixels; by default chosen from the prior and the method. The result does not depend on them.
+    batch : int
+        Tiles side by side handed to the network at once.
+    weights : path, optional
+        Another prior (.safetensors beside its .json card).
+    device : str
+        "auto", "cpu", "cuda", ...
+    **settings
+        `method`, `steps`, `samples`, `seed` of `Despeckle`. With `uncertainty=True` the result is followed by
+        its standard deviation in dB: dimension "band" doubles, attribute `sardiff_bands` names them.
+
+    Returns
+    -------
+    DataArray
+        float32, with the dimensions, coordinates, attributes and name of the input.
+    """
+    import dask.array
+
+    from geo_io import to_dataarray
+    from tiling import map_tiles
+
+    source = open_source(da, values=values)
+    found = settle_looks(source, looks)
+    wanted = _settings(found, settings)
+    apply = DespeckleTiles(wanted, _weights(weights), device)
+    layout = _layout(source, apply, tile, overlap)
+    bands = source.shape[0]
+    count = bands * (2 if wanted.uncertainty else 1)
+    logs = map_tiles(apply, source, layout, out_bands=count, batch=batch)
+
+    def stored(block: np.ndarray, source: Source = source, block_info: Any = None) -> np.ndarray:
+        (r0, r1), (c0, c1) = block_info[0]["array-location"][1:]
+        mean = source.encode(np.exp(block[:bands]), slice(r0, r1), slice(c0, c1), units)
+        return np.concatenate([mean, block[bands:]])
+
+    data = dask.array.map_blocks(stored, logs, source, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    tags = _tags(source, apply, found, units)
+    if not wanted.uncertainty:
+        return to_dataarray(data, da, attrs=tags)
+    import xarray as xr
+
+    mean = to_dataarray(data[:bands], da, attrs=tags)
+    spread = to_dataarray(data[bands:], da, attrs={**tags, "units": "dB", "long_name": "posterior standard deviation"})
+    return xr.concat([mean, spread], dim=xr.Variable("estimate", ["mean", "standard deviation (dB)"]), combine_attrs="override")
+
+
+def despeckle_file(
+    scene: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    looks: float | Literal["auto"] = "auto",
+    values: str = "auto",
+    units: Literal["intensity", "amplitude", "db"] | None = None,
+    bands: tuple[int, ...] | None = None,
+    polarisation: str | None = None,
+    swath: str | None = None,
+    uncertainty: bool | str | os.PathLike[str] = False,
+    tile: int | None = None,
+    overlap: int | None = None,
+    batch: int = 1,
+    workers: int = 1,
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+    compression: str = "deflate",
+    report: Callable[[Progress], None] = lambda progress: None,
+    say: Callable[[str], None] = lambda sentence: None,
+    **settings: Any,
+) -> Path:
+    """Despeckle a raster or Sentinel-1 product into a cloud-optimised GeoTIFF on the same grid; return its path.
+
+    The same call after an interruption goes on where it stopped.
+
+    Parameters
+    ----------
+    scene, output : path
+    uncertainty : bool or path
+        Also write the posterior standard deviation in dB, to that path or beside the output
+        (`uncertainty_path`).
+    workers : int
+        Tiles computed at once.
+    overwrite : bool
+        Replace an output that exists.
+    compression : str
+        "deflate", "zstd", "lzw" or "none".
+    report, say : callable
+        Told of the progress; told what was found and decided, in sentences.
+    looks, values, units, tile, overlap, batch, weights, device, **settings
+        As for `despeckle_array`; bands, polarisation and swath as for `open_source`.
+
+    Raises
+    ------
+    SardiffError, GeoIOError
+        With a sentence that says what is wrong and what to do.
+    """
+    if workers < 1 or batch < 1:
+        raise SettingsError(f"workers and batch must be >= 1, got {workers} and {batch}.")
+    final = Path(output)
+    spread_path = None if uncertainty is False else uncertainty_path(final, uncertainty)
+    settings["uncertainty"] = spread_path is not None
+    # Settings that are wrong whatever the scene are refused before anything is read.
+    _settings(Looks(1.0, ""), settings)
+    apply_weights = _weights(weights)
+    load_prior(apply_weights, choose_device(device))
+
+    source = open_source(scene, values=values, bands=bands, polarisation=polarisation, swath=swath)
+    for note in getattr(source, "notes", ()):
+        say(note)
+    say(f"Values: {source.values} ({source.values_reason}).")
+    found = settle_looks(source, looks)
+    if looks != "auto" and not sample(source):
+        raise ReadError(f"{source.name} holds no measurement: every pixel is nodata, NaN, zero or negative.")
+    say(f"Looks: {found.value:g} ({found.reason}).")
+    if source.grid.kind == "none":
+        say("The file has no georeferencing; neither will the result.")
+
+    apply = DespeckleTiles(_settings(found, settings), apply_weights, device)
+    layout = _layout(source, apply, tile, overlap)
+    count = source.shape[0]
+    own = units or ("intensity" if source.values == "complex" else source.values)
+    metadata = source.metadata if units is None else replace(source.metadata, units=(_UNIT_NAMES[own],) * count)
+    outputs = [Output(final, slice(0, count), encode_log(source, units), metadata, metadata.nodata)]
+    if spread_path is not None:
+        outputs.append(
+            Output(spread_path, slice(count, 2 * count), _as_is, _spread_metadata(source.metadata, count), float("nan"))
+        )
+    tags = _tags(source, apply, found, units)
+    fingerprint = {
+        "input": source.identity,
+        "values": source.values,
+        "units": str(own),
+        "settings": tags["SARDIFF_SETTINGS"],
+        "weights": apply.prior.sha256,
+        "tiles": f"{layout.tile} + {layout.overlap}",
+        "uncertainty": str(spread_path is not None),
+        "sardiff": tags["SARDIFF_VERSION"],
+    }
+    restore_scene(
+        source,
+        apply,
+        layout,
+        outputs,
+        out_bands=count * (2 if spread_path else 1),
+        fingerprint=fingerprint,
+        tags=tags,
+        inputs=paths_of(scene),
+        batch=batch,
+        workers=workers,
+        overwrite=overwrite,
+        compression=compression,
+        report=report,
+    )
+    return final
+
+
+def uncertainty_path(output: Path, wanted: bool | str | os.PathLike[str] = True) -> Path:
+    """Where the standard deviation goes: as asked for, or OUT_std_db.tif beside OUT.tif."""
+    if wanted is True:
+        return output.with_name(f"{output.stem}_std_db{output.suffix}")
+    return Path(wanted)  # type: ignore[arg-type]
+
+
+_UNIT_NAMES = {"intensity": "intensity", "amplitude": "amplitude", "db": "dB"}
+
+
+def _settings(looks: Looks, settings: dict[str, Any]) -> Despeckle:
+    method = settings.get("method", "auto")
+    if settings.get("uncertainty") and settings.get("samples") is None and method not in ("auto", "scoring"):
+        settings = {**settings, "samples": SAMPLES}
+    given = {name: value for name, value in settings.items() if value is not None}
+    try:
+        return Despeckle(looks=looks.value, **given)
+    except TypeError as error:
+        raise SettingsError(f"{error}.".replace("Despeckle.__init__() got an unexpected", "There is no such")) from error
+
+
+def _weights(weights: str | os.PathLike[str] | None) -> Path:
+    return SHIPPED if weights is None else Path(weights)
+
+
+def _layout(source: Source, apply: DespeckleTiles, tile: int | None, overlap: int | None) -> Any:
+    for name, value, least in (("tile", tile, 32), ("overlap", overlap, 0)):
+        if value is not None and value < least:
+            raise SettingsError(f"{name} must be at least {least} pixels, got {value}.")
+    return scene_layout(
+        source.grid.shape,
+        tile=TILE.get(apply.settings.solver, SAMPLER_TILE) if tile is None else tile,
+        overlap=overlap_for(apply.settings, apply.prior) if overlap is None else overlap,
+        stride=apply.prior.stride,
+    )
+
+
+def _tags(source: Source, apply: DespeckleTiles, looks: Looks, units: str | None) -> dict[str, str]:
+    prior = apply.prior
+    return record(
+        settings={**asdict(apply.settings), "solver": apply.settings.solver, "steps": apply.settings.levels},
+        looks={"value": looks.value, "reason": looks.reason},
+        input={"name": Path(source.name).name, "values": source.values, "reason": source.values_reason, "units": units},
+        prior={"name": prior.name, "sha256": prior.sha256},
+    )
+
+
+def _spread_metadata(metadata: Metadata, bands: int) -> Metadata:
+    names = metadata.descriptions or (None,) * bands
+    descriptions = tuple(f"{name or f'band {i + 1}'}, posterior standard deviation" for i, name in enumerate(names))
+    return replace(
+        metadata,
+        descriptions=descriptions,
+        units=("dB",) * bands,
+        scales=(1.0,) * bands,
+        offsets=(0.0,) * bands,
+        nodata=float("nan"),
+        stored_dtype="float32",
+    )
+
+
+def _as_is(pixels: np.ndarray, rows: slice, cols: slice) -> np.ndarray:
+    return pixels

@@ -1,0 +1,124 @@
+"""What a task can be given: a raster file, a Sentinel-1 product, a DataArray, or a source already open."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from geo_io import ReadError, Source, is_safe, open_raster, open_safe, sample
+from sardiff.errors import SettingsError
+from sardiff.metrics import LooksEstimate, estimate_looks
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Looks", "measure_looks", "open_source", "paths_of", "settle_looks"]
+
+
+def open_source(
+    scene: str | os.PathLike[str] | Source | xr.DataArray,
+    *,
+    values: str = "auto",
+    bands: tuple[int, ...] | None = None,
+    polarisation: str | None = None,
+    swath: str | None = None,
+) -> Source:
+    """Open whatever holds a scene.
+
+    Parameters
+    ----------
+    scene : path, Source or DataArray
+        A GeoTIFF, COG or VRT; a Sentinel-1 SAFE folder or zip; an array with rioxarray's conventions.
+    values : str
+        "auto", or what the pixels of a raster mean: "intensity", "amplitude" or "db".
+    bands : tuple of int, optional
+        Bands of a raster to use, from 1; all by default.
+    polarisation, swath : str, optional
+        Which image of a Sentinel-1 product.
+
+    Raises
+    ------
+    GeoIOError
+        If it cannot be read, or is not clear what it means.
+    """
+    if isinstance(scene, str | os.PathLike):
+        path = Path(scene)
+        if is_safe(path):
+            if values not in ("auto", "intensity"):
+                raise SettingsError(f"{path} is a Sentinel-1 product, read as sigma nought: leave out --values {values}.")
+            return open_safe(path, polarisation=polarisation, swath=swath)
+        for option, value in (("polarisation", polarisation), ("swath", swath)):
+            if value is not None:
+                raise SettingsError(f"{path} is not a Sentinel-1 product: leave out --{option} {value}.")
+        return open_raster(path, values=values, bands=bands)  # type: ignore[arg-type]
+    if hasattr(scene, "dims"):
+        from geo_io import ArraySource
+
+        return ArraySource(scene, values)  # type: ignore[arg-type]
+    return scene
+
+
+def paths_of(scene: Any) -> tuple[Path, ...]:
+    """The files a result must not be written over."""
+    return (Path(scene),) if isinstance(scene, str | os.PathLike) else ()
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The number of looks in use, and where it comes from: a sentence for people."""
+
+    value: float
+    reason: str
+
+
+def measure_looks(source: Source) -> LooksEstimate:
+    """Estimate the equivalent number of looks, and the correlation of speckle, from a sample of a scene.
+
+    Raises
+    ------
+    ReadError
+        If nothing at all was measured.
+    """
+    windows = sample(source)
+    if not windows:
+        raise ReadError(f"{source.name} holds no measurement: every pixel is nodata, NaN, zero or negative.")
+    # Windows are laid side by side with a column of NaN between, so that none reaches into its neighbour.
+    height = max(window.intensity.shape[1] for window in windows)
+    strips = []
+    for window in windows:
+        for band in window.intensity:
+            strip = np.full((height, band.shape[1] + 1), np.nan, np.float32)
+            strip[: band.shape[0], :-1] = band
+            strips.append(strip)
+    return estimate_looks(np.concatenate(strips, axis=1))
+
+
+def settle_looks(source: Source, looks: float | Literal["auto"]) -> Looks:
+    """Return the number of looks to use: as given, or estimated.
+
+    Complex data have one look. An estimate is refused when it is little more than a guess.
+
+    Raises
+    ------
+    SettingsError
+        If `looks` is not a positive number, or "auto" finds nothing to go by.
+    """
+    if looks != "auto":
+        try:
+            number = float(looks)
+        except ValueError:
+            number = float("nan")
+        if not 0 < number < float("inf"):
+            raise SettingsError(f"looks must be 'auto' or a number > 0, got {looks!r}. A single-look product has 1.")
+        return Looks(number, "as asked for")
+    if source.values == "complex":
+        return Looks(1.0, "single-look complex data have one look")
+    estimate = measure_looks(source)
+    if not np.isfinite(estimate.looks):
+        raise SettingsError(f"{source.name}: looks cannot be estimated ({estimate.reason}). Say --looks NUMBER.")
+    reason = f"estimated, {estimate.low:.3g} to {estimate.high:.3g}, certainty {estimate.certainty}: {estimate.reason}"
+    return Looks(float(f"{estimate.looks:.3g}"), reason)
