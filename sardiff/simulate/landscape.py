@@ -6,6 +6,7 @@ from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.measure import label
 
 from sardiff.simulate.ground import Image, Parcels, Plane, fractal, line_distance, parcels, swath
 from sardiff.simulate.settlement import Settlement, settlement
@@ -145,12 +146,17 @@ def _coverage(distance_m: Image, width_m: Image | float, step_m: float) -> Image
 def _water(plane: Plane, rng: np.random.Generator) -> tuple[Image, Image]:
     """Share of water in each pixel (a river, a lake, some ponds), and the distance to the nearest bank in metres."""
     height, width = plane.extent_m
-    meander = 420 * fractal(plane, rng, slope=4, largest_m=2200, smallest_m=420)
+    meander = 380 * fractal(plane, rng, slope=4, largest_m=2200, smallest_m=450)
     slant = rng.uniform(0.35, 0.7) * rng.choice((-1, 1))
     potential = plane.cols_m + np.float32(slant) * plane.rows_m + meander
     level = rng.uniform(0.35, 0.65) * width + slant * 0.5 * height
     broad = 85 + 20 * fractal(plane, rng, slope=3, largest_m=1500, smallest_m=200)
     bank = line_distance(potential.astype(np.float32), level, plane.step_m) - np.clip(broad, 50, 150) / 2
+    # A level line may have islands of its own; the river is the longest piece.
+    shore_m = max(40.0, 2 * plane.step_m)
+    pieces = label(bank < shore_m)
+    longest = 1 + int(np.argmax(np.bincount(pieces.ravel())[1:])) if pieces.any() else 0
+    bank = np.where(pieces == longest, bank, np.maximum(bank, shore_m))
 
     def lake(centre: tuple[float, float], radius_m: float) -> Image:
         dent = 1 + 0.22 * fractal(plane, rng, slope=4, largest_m=1.6 * radius_m, smallest_m=0.3 * radius_m)

@@ -1,0 +1,109 @@
+"""Training: batches, loss, resumption, and what comes out."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from skimage.io import imsave
+
+from sardiff.errors import SettingsError
+from sardiff.priors.checkpoint import load_prior
+from sardiff.priors.network import LocalUNet
+from sardiff.training import Train, train
+from sardiff.training.ema import Average
+from sardiff.training.loss import denoising_loss, random_sigmas
+from sardiff.training.patches import Patches, find_images, held_out, load_images
+
+TINY = dict(widths=(8, 8), depths=(1, 1), mean_radius=4, patch=32, batch=2, held=0.5)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        coarse = rng.integers(20, 230, (6, 6, 3), dtype=np.uint8)
+        imsave(folder / f"{i}.png", np.kron(coarse, np.ones((16, 16, 1), np.uint8)), check_contrast=False)
+    return folder
+
+
+def test_a_batch_belongs_to_its_seed_and_step(folder):
+    patches = Patches(load_images(find_images([folder]), 32), 32)
+    first, again, other = patches.batch(3, 0, 5), patches.batch(3, 0, 5), patches.batch(3, 0, 6)
+    assert first.shape == (3, 1, 32, 32)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.isfinite(first).all()
+
+
+def test_augmentation_covers_the_range_of_sar(folder):
+    patches = Patches(load_images(find_images([folder]), 32), 32)
+    span = max(float((p.amax() - p.amin()) * 10 / math.log(10)) for p in patches.batch(200, 1, 0))
+    assert span > 40  # dB within one patch
+    levels = patches.batch(100, 2, 0).mean(dim=(1, 2, 3))
+    assert float(levels.std()) > 1.5  # ln units: absolute calibration never matters
+
+
+def test_noise_levels_lie_where_speckle_does():
+    sigma = random_sigmas(20_000, torch.Generator().manual_seed(0))
+    assert float(sigma.min()) > 0.0099
+    assert float(sigma.max()) <= 20
+    assert float(sigma.log().median()) == pytest.approx(math.log(0.5), abs=0.05)
+
+
+def test_the_loss_of_an_untrained_network_is_that_of_its_skip():
+    network = LocalUNet(widths=(8,), depths=(1,), sigma_data=1.0, mean_radius=4)
+    x0 = torch.zeros(1, 1, 64, 64)
+    sigma, z = torch.tensor([1.0]), torch.randn(1, 1, 64, 64)
+    m = network._local_mean(z)
+    denoised = m + (z - m) / 2  # c_skip = 1/2 at sigma = sigma_data
+    expected = 2 * denoised.square().mean()
+    torch.testing.assert_close(denoising_loss(network, x0, sigma, z), expected)
+
+
+def test_averaged_weights_follow():
+    network = torch.nn.Linear(1, 1)
+    average = Average(network, 0.9)
+    with torch.no_grad():
+        network.weight += 1
+    average.update(network, 10**6)
+    torch.testing.assert_close(average.weights["weight"], network.weight.detach() - 0.9)
+
+
+def test_every_nth_image_is_held_out():
+    assert held_out(10, 0.2).nonzero()[0].tolist() == [4, 9]
+    assert not held_out(10, 0).any()
+
+
+def test_training_learns_resumes_and_ends_in_a_prior(folder, tmp_path):
+    losses = []
+    for minutes in (0.05, 0.1):
+        reports = []
+        path = train([folder], tmp_path / "tiny", Train(minutes=minutes, **TINY), report=reports.append, save_every=0.5)
+        losses.append((reports[0].step, reports[-1].step, [r.validation for r in reports if r.validation is not None]))
+    assert losses[1][0] == losses[0][1] + 1  # it went on
+    assert losses[1][2][-1] < losses[0][2][0]
+    prior = load_prior(path)
+    assert prior.card["training"]["steps"] == losses[1][1]
+    assert len(prior.variance) == 19
+    assert prior.v(0.5) < 0.25
+
+
+def test_state_of_other_settings_is_not_gone_on_with(folder, tmp_path):
+    train([folder], tmp_path / "tiny", Train(minutes=0.02, **TINY))
+    with pytest.raises(SettingsError, match=r"other settings \(rate\)"):
+        train([folder], tmp_path / "tiny", Train(minutes=0.02, **{**TINY, "rate": 1e-3}))
+
+
+def test_folders_without_images_are_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"No image .* found in"):
+        find_images([tmp_path])
+    with pytest.raises(SettingsError, match="neither a folder nor a file"):
+        find_images([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize(("field", "value"), [("minutes", 0), ("patch", 30), ("rate", math.nan)])
+def test_settings_out_of_range_are_refused(field, value):
+    with pytest.raises(SettingsError, match=field):
+        Train(**{field: value})
