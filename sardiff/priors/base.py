@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from sardiff.arrays import Images, PerImage
+from sardiff.priors.variance import LocalVariance
 
 __all__ = ["Denoiser", "Prior", "level", "tabulate"]
 
@@ -51,6 +53,8 @@ class Prior:
         Always "log_intensity".
     card : mapping
         What else is known of it: data, licence, training.
+    local_variance : LocalVariance, optional
+        The same variance by pixel, from the local contrast of D.
 
     Raises
     ------
@@ -67,6 +71,7 @@ class Prior:
     sha256: str = ""
     units: str = "log_intensity"
     card: Mapping[str, Any] = field(default_factory=dict)
+    local_variance: LocalVariance | None = None
 
     def __post_init__(self) -> None:
         if self.units != "log_intensity":
@@ -99,6 +104,12 @@ class Prior:
             part = math.log(sigma / low) / math.log(high / low)
             v = v_low ** (1 - part) * v_high**part
         return min(v, sigma**2)
+
+    def pixel_variance(self, x0: Images, sigma: float) -> Images:
+        """Return the variance of the truth around each pixel of x0 = D(x; sigma); v(sigma) without a local table."""
+        if self.local_variance is None:
+            return torch.full_like(x0, self.v(sigma))
+        return self.local_variance(x0, sigma)
 
 
 def level(sigma: float | PerImage, x: Images) -> Tensor:

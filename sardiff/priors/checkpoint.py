@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from sardiff.arrays import Images, PerImage
 from sardiff.errors import PriorError
 from sardiff.priors.base import Prior
 from sardiff.priors.network import LocalUNet
+from sardiff.priors.variance import LocalVariance
 
 __all__ = ["SHIPPED", "load_prior", "measured_reach", "save_prior"]
 
@@ -31,6 +33,7 @@ def save_prior(
     network: LocalUNet,
     *,
     variance: list[tuple[float, float]],
+    local_variance: LocalVariance | None = None,
     licence: str,
     data: str,
     training: dict[str, Any],
@@ -38,7 +41,7 @@ def save_prior(
     """Write `out`.safetensors (float16) and its card `out`.json; returns the path of the weights.
 
     The card holds: format, network and its config, sha256 of the weights, units, bands, receptive field,
-    reach (`measured_reach`), stride, the variance table v(sigma), licence, data and training settings.
+    reach (`measured_reach`), stride, the variance tables (v(sigma), and by local contrast), licence, data and training settings.
     """
     weights = out.with_name(out.name + ".safetensors")
     new_weights, new_card = (out.with_name(out.name + end) for end in (".safetensors.new", ".json.new"))
@@ -54,6 +57,7 @@ def save_prior(
         "reach": measured_reach(network),
         "stride": network.stride,
         "variance": variance,
+        "local_variance": None if local_variance is None else asdict(local_variance),
         "licence": licence,
         "data": data,
         "training": training,
@@ -83,6 +87,7 @@ def _load(weights: Path, device: str) -> Prior:
         network = LocalUNet(**card["config"])
         network.load_state_dict(load_file(weights))
         variance = tuple((float(s), float(v)) for s, v in card["variance"])
+        local = card.get("local_variance")
         network = network.float().to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
         def denoise(x: Images, sigma: float | PerImage) -> Images:
@@ -95,6 +100,7 @@ def _load(weights: Path, device: str) -> Prior:
             receptive_field=network.receptive_field,
             stride=network.stride,
             variance=variance,
+            local_variance=None if local is None else LocalVariance(**local),
             name=weights.stem,
             sha256=card["sha256"],
             units=card["units"],

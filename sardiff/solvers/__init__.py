@@ -6,7 +6,7 @@ from sardiff.solvers.diffpir import diffpir
 from sardiff.solvers.dps import dps
 from sardiff.solvers.gibbs import gibbs
 from sardiff.solvers.moment import moment
-from sardiff.solvers.scoring import scoring, tweedie_variance
+from sardiff.solvers.scoring import scoring
 
 __all__ = [
     "SOLVERS",
@@ -21,7 +21,6 @@ __all__ = [
     "last",
     "moment",
     "scoring",
-    "tweedie_variance",
 ]
 
 SOLVERS = {"scoring": scoring, "moment": moment, "sar-dps": dps, "diffpir": diffpir, "gibbs": gibbs}

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 
-import torch
-
 from sardiff.arrays import Images
 from sardiff.likelihoods.gamma import GammaSpeckle
 from sardiff.priors.base import Denoiser
-from sardiff.solvers.base import Noise, Step
+from sardiff.solvers.base import Step
 
-__all__ = ["scoring", "tweedie_variance"]
+__all__ = ["scoring"]
 
 
 def scoring(
@@ -38,19 +36,3 @@ def scoring(
         sigma = variance**0.5
         x = denoise(z, sigma)
         yield Step(sigma, z, x)
-
-
-def tweedie_variance(denoise: Denoiser, step: Step, noise: Noise, *, probes: int = 4, nudge: float = 0.05) -> Images:
-    """Return an unbiased, noisy estimate of the posterior variance per pixel at a step of `scoring`.
-
-    Second-order Tweedie: Cov[x0 | z] = tau^2 J (Efron 2011, Tweedie's formula and selection bias, Eq. 2.8), J the
-    Jacobian of the denoiser at z. Its diagonal is estimated by random signs k, E[k (J k)] (Hutchinson
-    1990), and J k by one more forward pass each: (D(z + e k) - D(z)) / e with e = `nudge` tau. Average it
-    over a window before taking its root.
-    """
-    total = torch.zeros_like(step.x0)
-    for i in range(probes):
-        signs = torch.where(noise(i) < 0, -1.0, 1.0).to(step.x)
-        e = nudge * step.sigma
-        total += signs * (denoise(step.x + e * signs, step.sigma) - step.x0) / e
-    return step.sigma**2 * total / probes

@@ -19,7 +19,7 @@ from sardiff.likelihoods.gamma import GammaSpeckle
 from sardiff.priors.base import Prior
 from sardiff.priors.checkpoint import SHIPPED, load_prior
 from sardiff.priors.schedule import karras
-from sardiff.solvers import Step, diffpir, dps, gibbs, last, moment, scoring, tweedie_variance
+from sardiff.solvers import Step, diffpir, dps, gibbs, last, moment, scoring
 from sardiff.units import DB_PER_LOG
 from tiling import Tile, field
 
@@ -30,8 +30,6 @@ METHODS: tuple[Method, ...] = ("auto", "scoring", "moment", "sar-dps", "diffpir"
 
 STEPS = {"scoring": 2, "moment": 6, "sar-dps": 100, "diffpir": 20, "gibbs": 15}
 WINDOW = 12.0  # pixels: standard deviation of the Gaussian window within which radiometry is kept
-PROBES, PROBE_WINDOW = 4, 3.0  # forward passes, and pixels over which they are averaged, behind the uncertainty of scoring
-MIN_VARIANCE = 1e-4  # of log-intensity: 0.04 dB, far below what a probe's noise leaves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +47,8 @@ class Despeckle:
     samples : int
         Posterior samples to average, >= 1. "scoring" gives one estimate.
     uncertainty : bool
-        Whether to give the posterior standard deviation too: the spread of the samples, or for "scoring" by
-        second-order Tweedie (`sardiff.solvers.scoring.tweedie_variance`).
+        Whether to give the posterior standard deviation too: the spread of the samples, or for "scoring" what
+        the prior's calibration says of a pixel (`sardiff.priors.variance.LocalVariance`).
     seed : int
         Of the noise; the same seed, the same image.
     """
@@ -168,8 +166,7 @@ class DespeckleTiles:
             if not self.settings.uncertainty:
                 return mean.cpu().numpy(), None
             if self.settings.solver == "scoring":
-                variance = tweedie_variance(self.prior.denoise, steps[0], noises[0].normal, probes=PROBES)
-                spread = _local_mean(variance, likelihood.measured, PROBE_WINDOW).clamp_min(MIN_VARIANCE).sqrt()
+                spread = self.prior.pixel_variance(steps[0].x0, steps[0].sigma).sqrt()
             else:
                 spread = samples.std(dim=0)
             deviation = torch.where(likelihood.measured, DB_PER_LOG * spread, torch.nan)

@@ -120,5 +120,5 @@ def settle_looks(source: Source, looks: float | Literal["auto"]) -> Looks:
     estimate = measure_looks(source)
     if not np.isfinite(estimate.looks):
         raise SettingsError(f"{source.name}: looks cannot be estimated ({estimate.reason}). Say --looks NUMBER.")
-    reason = f"estimated, {estimate.low:.3g} to {estimate.high:.3g}, certainty {estimate.certainty}: {estimate.reason}"
+    reason = f"estimated, with {estimate.certainty} certainty: {estimate.reason.rstrip('.')}"
     return Looks(float(f"{estimate.looks:.3g}"), reason)

@@ -17,13 +17,14 @@ from safetensors.torch import save_file
 from sardiff.errors import SettingsError
 from sardiff.priors.checkpoint import save_prior
 from sardiff.priors.network import LocalUNet
+from sardiff.training.calibrate import local_variance_table, variance_table
 from sardiff.training.ema import Average
 from sardiff.training.loss import denoising_loss, random_sigmas
 from sardiff.training.patches import Patches, find_images, held_out, load_images
 
-__all__ = ["Train", "TrainProgress", "train", "variance_table"]
+__all__ = ["Train", "TrainProgress", "train"]
 
-SIGMAS = tuple(float(s) for s in np.geomspace(0.02, 20, 19))
+CALIBRATION_PATCHES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,29 +152,16 @@ def train(
         report(TrainProgress(step, spent, total, smooth, validation))
 
     _use(network, average)
+    clean = kept.batch(CALIBRATION_PATCHES, settings.seed + 1, 0).to(device)
     return save_prior(
         out,
         network,
-        variance=variance_table(network, kept, settings, device),
+        variance=variance_table(network, clean),
+        local_variance=local_variance_table(network, clean),
         licence=licence,
         data=data or ", ".join(sorted({folder.name for folder in folders})),
         training={**asdict(settings), "steps": step, "seconds": round(spent), "note": note, "curve": curve[-1:]},
     )
-
-
-@torch.no_grad()
-def variance_table(
-    network: LocalUNet, patches: Patches, settings: Train, device: str = "cpu"
-) -> list[tuple[float, float]]:
-    """(sigma, v) pairs: v(sigma) is the mean of (x0 - D(x0 + sigma z; sigma))^2 over held-out patches."""
-    table = []
-    x0 = patches.batch(32, settings.seed + 1, 0).to(device)
-    for i, sigma in enumerate(SIGMAS):
-        z = torch.randn(x0.shape, generator=torch.Generator().manual_seed(i)).to(device)
-        levels = torch.full((len(x0),), sigma, device=device)
-        error = network(x0 + sigma * z, levels) - x0
-        table.append((sigma, float(error.square().mean())))
-    return table
 
 
 @torch.no_grad()

@@ -1,0 +1,77 @@
+# The words that people and CI both say.
+#
+#   make demo       make the environment, then simulate, despeckle and score a scene into demo/
+#   make test       make the environment, then run the tests (a few minutes)
+#   make check      the whole gate: format, lint, types, imports, doctests, tests
+#   make test-all   the tests that take longer too, and those of the built wheel
+#   make lint       format, lint, types, imports
+#   make bench      measure quality and speed into benchmarks/results
+#   make setup      the environment alone
+#   make clean      remove what these made, but for the environment
+#
+# PYTHON chooses the interpreter of a new environment: make test PYTHON=python3.12
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?=
+PYTEST ?=
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Every call into sardiff has its shapes and types checked. An int will do for a float, as PEP 484 has it.
+CHECKED := --jaxtyping-packages='sardiff,beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))'
+RUN := $(BIN)/python -m pytest $(CHECKED) $(PYTEST)
+WITH_DOCTESTS := --doctest-modules tests sardiff tiling geo_io
+
+.PHONY: help setup lint check test test-slow test-wheel test-all bench demo clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup: $(INSTALLED)
+
+# torch first: what is installed after it finds it there, and leaves the build as it is.
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || { \
+		$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || { \
+			echo "sardiff needs Python 3.10 to 3.13, $(PYTHON) is another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+			exit 1; \
+		}; \
+		echo "Making the environment $(VENV)"; \
+		$(PYTHON) -m venv $(VENV); \
+	}
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch numpy
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+check: lint test
+
+test: $(INSTALLED)
+	$(RUN) -m "not slow and not wheel" $(WITH_DOCTESTS)
+
+test-slow: $(INSTALLED)
+	$(RUN) -m "slow and not wheel" tests
+
+test-wheel: $(INSTALLED)
+	$(BIN)/python -m pytest $(PYTEST) -m wheel tests/test_wheel.py
+
+test-all: $(INSTALLED)
+	$(RUN) $(WITH_DOCTESTS)
+
+demo: $(INSTALLED)
+	$(BIN)/sardiff demo $(DEMO)
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/speed.py
+
+clean:
+	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	find sardiff tiling geo_io tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,166 @@
+"""Options that every task shares, declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import click
+
+__all__ = [
+    "COMPRESSIONS",
+    "METHODS",
+    "computing",
+    "device",
+    "looks",
+    "looks_option",
+    "overwrite",
+    "progress",
+    "reading",
+    "solving",
+    "whole_numbers",
+    "writing",
+]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# As `sardiff.tasks.despeckle.METHODS` and `geo_io.write.COMPRESSIONS` (a test compares them): importing those takes
+# seconds, which --help should not.
+METHODS = ("auto", "scoring", "moment", "sar-dps", "diffpir", "gibbs")
+COMPRESSIONS = ("deflate", "zstd", "lzw", "none")
+
+
+def looks(ctx: click.Context, param: click.Parameter, value: str) -> float | Literal["auto"]:
+    """Turn the text of --looks into "auto" or a number > 0."""
+    if value == "auto":
+        return "auto"
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not 0 < number < float("inf"):
+        raise click.BadParameter(
+            f"{value!r} is neither 'auto' nor a number > 0; a single-look product has 1", ctx, param
+        )
+    return number
+
+
+def whole_numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Turn the text of a list such as 1,2 into numbers, each at least 1."""
+    if value is None:
+        return None
+    parts = [part.strip() for part in value.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"{value!r} is not a list of whole numbers from 1, such as 1 or 1,2", ctx, param)
+    return tuple(int(part) for part in parts)
+
+
+looks_option = click.option(
+    "--looks",
+    callback=looks,
+    default="auto",
+    show_default=True,
+    metavar="auto|NUMBER",
+    help="Equivalent number of looks, often no integer.",
+)
+
+
+def reading(command: Function) -> Function:
+    """Options that say what an input is."""
+    return _with(
+        command,
+        click.option(
+            "--values",
+            type=click.Choice(("auto", "intensity", "amplitude", "db")),
+            default="auto",
+            show_default=True,
+            help="What the pixels mean; auto decides by tags and statistics, and says why.",
+        ),
+        click.option(
+            "--bands", callback=whole_numbers, metavar="1,2,...", help="Bands to use, counted from 1; all by default."
+        ),
+        click.option("--polarisation", metavar="vv|vh|hh|hv", help="Image of a Sentinel-1 product."),
+        click.option("--swath", metavar="iw1|...", help="Swath of a Sentinel-1 product, where it has several."),
+    )
+
+
+def solving(command: Function) -> Function:
+    """Options that decide the result."""
+    return _with(
+        command,
+        looks_option,
+        click.option(
+            "--method",
+            type=click.Choice(METHODS),
+            default="auto",
+            show_default=True,
+            help="auto: scoring for one sample, moment for several.",
+        ),
+        click.option("--steps", type=click.IntRange(min=1), help="Steps of the method; its own number by default."),
+        click.option("--samples", type=click.IntRange(min=1), help="Posterior samples to average."),
+        click.option("--uncertainty", is_flag=True, help="Also write the standard deviation in dB, OUT_std_db.tif."),
+        click.option(
+            "--uncertainty-file", type=click.Path(path_type=Path, dir_okay=False), help="The same, to this file."
+        ),
+        click.option(
+            "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Same seed, same image."
+        ),
+        click.option(
+            "--weights", type=click.Path(path_type=Path), help="Another prior: .safetensors with its .json beside it."
+        ),
+    )
+
+
+def computing(command: Function) -> Function:
+    """Options that decide how fast, and how much memory; the image does not depend on them."""
+    return _with(
+        command,
+        click.option(
+            "--tile", type=click.IntRange(min=32), help="Side of a tile in pixels; smaller takes less memory."
+        ),
+        click.option(
+            "--overlap", type=click.IntRange(min=0), help="Of tiles, in pixels; by the prior's reach by default."
+        ),
+        click.option(
+            "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Tiles handed over at once."
+        ),
+        click.option("--workers", type=click.IntRange(min=1), help="Tiles computed at once; by the device by default."),
+        device,
+    )
+
+
+device = click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|...", help="What computes.")
+
+
+def writing(command: Function) -> Function:
+    """Options of the output file."""
+    return _with(
+        command,
+        click.option(
+            "--units",
+            type=click.Choice(("intensity", "amplitude", "db")),
+            help="Of the output; as the input by default.",
+        ),
+        click.option(
+            "--compression", type=click.Choice(COMPRESSIONS), default="deflate", show_default=True, help="All lossless."
+        ),
+        overwrite,
+    )
+
+
+overwrite = click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+
+progress = click.option(
+    "--progress",
+    type=click.Choice(("auto", "json", "none")),
+    default="auto",
+    show_default=True,
+    help="auto: a bar on a terminal; json: one object per line on stdout; none: errors only.",
+)
+
+
+def _with(command: Function, *options: Callable[[Function], Function]) -> Function:
+    """Apply decorators so that --help lists them in this order."""
+    return reduce(lambda inner, option: option(inner), reversed(options), command)
