@@ -151,12 +151,11 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     missing = facts["unmeasured"]
     parts = ", ".join(f"{name} {missing[name]:.2%}" for name in ("nodata", "nan", "zero", "negative") if missing[name])
     looks = facts["looks"]
-    if looks["estimate"] is None:
-        said = looks["reason"]
-    else:
-        said = f"{looks['estimate']:.3g} ({looks['low']:.3g} to {looks['high']:.3g}), certainty {looks['certainty']}"
+    said = looks["reason"]
+    if looks["estimate"] is not None:
+        said = f"{said.rstrip('.')}; certainty {looks['certainty']}"
     if looks["nominal"]:
-        said += f"; nominally {looks['nominal']:g}"
+        said += f", nominally {looks['nominal']:g}"
     lines = [
         ("size", size),
         ("bands", bands),
@@ -168,11 +167,8 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
             f"{missing['share']:.2%} of {missing['pixels']} sampled pixels{f' ({parts})' if parts else ''}",
         ),
         ("looks", said),
-        ("", looks["reason"]),
         ("speckle", _SPECKLE[facts["speckle"]]),
     ]
-    if looks["estimate"] is None:
-        lines.remove(("", looks["reason"]))
     for axis in ("rows", "cols"):
         if None not in facts["correlation"][axis]:
             lags = "  ".join(f"{lag:5.2f}" for lag in facts["correlation"][axis])

@@ -73,8 +73,9 @@ def simulate(
     _write(truth, scene.intensity, step, "sigma0_vv (simulated, truth)", tags)
     _write(output, scene.intensity * factor, step, "sigma0_vv (simulated)", tags)
     share = 1 - scene.measured.mean()
+    many = "look" if looks == 1 else "looks"
     click.echo(
-        f"{output}: {size} x {size} pixels of {step:g} m, {looks:g} {'look' if looks == 1 else 'looks'}, {_kind(correlated)}; "
+        f"{output}: {size} x {size} pixels of {step:g} m, {looks:g} {many}, {_kind(correlated)}; "
         f"{share:.1%} not measured (nodata NaN).\n{truth}: its truth."
     )
 

@@ -1,0 +1,33 @@
+"""Options say again what the tasks accept, so as not to import them."""
+
+import click
+import pytest
+
+from geo_io import write
+from sardiff.cli import options
+from sardiff.tasks import despeckle
+
+
+def test_choices_are_those_of_the_tasks():
+    assert options.METHODS == despeckle.METHODS
+    assert options.COMPRESSIONS == write.COMPRESSIONS
+
+
+def read(callback, text):
+    return callback(None, click.Option(["--option"]), text)
+
+
+def test_looks_are_auto_or_a_positive_number():
+    assert read(options.looks, "auto") == "auto"
+    assert read(options.looks, "4.4") == 4.4
+    for wrong in ("0", "-1", "nan", "inf", "four", ""):
+        with pytest.raises(click.BadParameter, match="neither 'auto' nor a number > 0"):
+            read(options.looks, wrong)
+
+
+def test_bands_are_counted_from_one():
+    assert read(options.whole_numbers, None) is None
+    assert read(options.whole_numbers, "2, 1") == (2, 1)
+    for wrong in ("0", "1,,2", "-1", "a", "1.5", ""):
+        with pytest.raises(click.BadParameter, match="whole numbers from 1"):
+            read(options.whole_numbers, wrong)

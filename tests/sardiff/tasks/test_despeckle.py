@@ -1,0 +1,131 @@
+"""Despeckling of a few tiles: settings, holes, bands, radiometry."""
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from sardiff.errors import SettingsError
+from sardiff.priors.gaussian import StationaryGaussianPrior
+from sardiff.simulate import speckle
+from sardiff.tasks.despeckle import METHODS, Despeckle, DespeckleTiles, first_sigma, overlap_for
+from tiling import Layout, read_window
+
+SIDE = 64
+
+
+def smooth_prior():
+    rows, cols = torch.meshgrid(*(torch.fft.fftfreq(SIDE, dtype=torch.float64),) * 2, indexing="ij")
+    psd = 2.0 * torch.exp(-(rows**2 + cols**2) / (2 * 0.03**2)) + 1e-3
+    return StationaryGaussianPrior(0.0, psd).prior()
+
+
+def tiles_of(scene):
+    layout = Layout(scene.shape[1:], tile=SIDE, overlap=0)
+    return np.stack([read_window(scene, tile) for tile in layout]).astype(np.float32), list(layout)
+
+
+def flat_scene(bands=1, looks=1.0, level=3.0, seed=0):
+    return level * speckle((bands, SIDE, SIDE), looks, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "auto"])
+def test_every_method_lowers_speckle_and_keeps_radiometry(method):
+    scene = flat_scene(looks=4.0)
+    apply = DespeckleTiles(Despeckle(looks=4.0, method=method, steps=None if method == "scoring" else 8), smooth_prior(), "cpu")
+    intensity = np.exp(apply(*tiles_of(scene)))[0, 0]
+    assert np.log(intensity).std() < 0.6 * np.log(scene).std()
+    assert intensity.mean() == pytest.approx(scene.mean(), rel=0.05)
+    assert np.mean(scene[0] / intensity) == pytest.approx(1.0, abs=0.03)
+
+
+def test_what_was_not_measured_stays_so_and_sways_nobody_far_away():
+    scene = flat_scene()
+    holed = scene.copy()
+    holed[0, :10, :10] = np.nan
+    apply = DespeckleTiles(Despeckle(looks=1.0), smooth_prior(), "cpu")
+    whole, cut = (apply(*tiles_of(s))[0, 0] for s in (scene, holed))
+    assert np.isnan(cut[:10, :10]).all()
+    assert np.isfinite(cut[10:]).all()
+    assert np.isfinite(cut[:, 10:]).all()
+    np.testing.assert_allclose(cut[28:48, 28:48], whole[28:48, 28:48], atol=0.05)
+
+
+def test_a_tile_without_measurements_costs_no_network():
+    def never(x, sigma):
+        raise AssertionError("the network was asked")
+
+    prior = smooth_prior()
+    object.__setattr__(prior, "denoise", never)
+    apply = DespeckleTiles(Despeckle(looks=1.0), prior, "cpu")
+    out = apply(*tiles_of(np.full((2, SIDE, SIDE), np.nan, np.float32)))
+    assert out.shape == (1, 2, SIDE, SIDE)
+    assert np.isnan(out).all()
+
+
+def test_bands_are_despeckled_one_by_one():
+    scene = flat_scene(bands=2)
+    scene[1] *= 100
+    apply = DespeckleTiles(Despeckle(looks=1.0), smooth_prior(), "cpu")
+    both = apply(*tiles_of(scene))
+    only = apply(*tiles_of(scene[:1]))
+    np.testing.assert_allclose(both[:, :1], only, atol=1e-5)
+
+
+@pytest.mark.parametrize(("method", "samples"), [("auto", 1), ("auto", 4), ("gibbs", 3)])
+def test_uncertainty_is_a_positive_deviation_in_db_per_band(method, samples):
+    settings = Despeckle(looks=2.0, method=method, samples=samples, uncertainty=True, steps=None if samples == 1 else 4)
+    out = DespeckleTiles(settings, smooth_prior(), "cpu")(*tiles_of(flat_scene(bands=2, looks=2.0)))
+    assert out.shape == (1, 4, SIDE, SIDE)
+    deviation_db = out[:, 2:]
+    assert (deviation_db > 0).all()
+    assert 0.05 < np.median(deviation_db) < 5
+
+
+def test_a_gain_in_the_input_is_the_same_gain_in_the_output():
+    """With the shipped prior: absolute calibration never matters."""
+    scene = np.pad(flat_scene()[0], ((0, 0), (0, 0)))[None] + 0.1
+    apply = DespeckleTiles(Despeckle(looks=1.0), device="cpu")
+    low, high = (apply(*tiles_of(scene * gain)) for gain in (1e-4, 1e3))
+    np.testing.assert_allclose(high - low, math.log(1e7), atol=2e-3)
+
+
+def test_it_travels_to_other_processes():
+    apply = DespeckleTiles(Despeckle(looks=1.0), device="cpu")
+    scene = flat_scene()
+    again = pickle.loads(pickle.dumps(apply))
+    np.testing.assert_array_equal(again(*tiles_of(scene)), apply(*tiles_of(scene)))
+    assert again.__dask_tokenize__() == apply.__dask_tokenize__()
+
+
+def test_overlap_comes_from_the_prior_and_the_method():
+    prior = DespeckleTiles(Despeckle(looks=1.0), device="cpu").prior
+    scoring, sampler = (overlap_for(Despeckle(looks=1.0, method=m), prior) for m in ("scoring", "moment"))
+    assert 0.75 * scoring >= prior.card["reach"]
+    assert 0.75 * sampler >= 2 * prior.card["reach"]
+    assert scoring % 16 == 0
+
+
+def test_the_early_start_is_noisier_with_fewer_looks():
+    prior = DespeckleTiles(Despeckle(looks=1.0), device="cpu").prior
+    assert first_sigma(prior, 1.0) > first_sigma(prior, 4.0) > first_sigma(prior, 16.0) > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"looks": 0.0}, "looks must be a number > 0, got 0"),
+        ({"looks": math.nan}, "looks must be a number > 0, got nan"),
+        ({"looks": 1.0, "method": "magic"}, "There is no method 'magic'"),
+        ({"looks": 1.0, "steps": 0}, "steps must be >= 1, got 0"),
+        ({"looks": 1.0, "samples": 0}, "samples must be >= 1, got 0"),
+        ({"looks": 1.0, "seed": -1}, "seed must be from 0"),
+        ({"looks": 1.0, "method": "scoring", "samples": 2}, "choose 'moment'"),
+        ({"looks": 1.0, "method": "gibbs", "uncertainty": True}, "ask for at least 2"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, message):
+    with pytest.raises(SettingsError, match=message):
+        Despeckle(**settings)
