@@ -23,7 +23,7 @@ CHECKED := --jaxtyping-packages='sardiff,beartype.beartype(conf=beartype.Beartyp
 RUN := $(BIN)/python -m pytest $(CHECKED) $(PYTEST)
 WITH_DOCTESTS := --doctest-modules tests sardiff tiling geo_io
 
-.PHONY: help setup lint check test test-slow test-wheel test-all bench demo clean
+.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all bench demo clean
 .DEFAULT_GOAL := help
 
 help:
@@ -45,11 +45,19 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-lint: $(INSTALLED)
+lint: format rules types imports
+
+format: $(INSTALLED)
 	$(BIN)/ruff format --check .
+
+rules: $(INSTALLED)
 	$(BIN)/ruff check .
+
+types: $(INSTALLED)
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+
+imports: $(INSTALLED)
+	$(BIN)/lint-imports --no-cache --no-logo
 
 check: lint test
 

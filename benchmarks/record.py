@@ -42,7 +42,9 @@ def data_folder() -> Path:
     """The shared data: SARDIFF_DATA, or ../shared/data beside the repository."""
     folder = Path(os.environ.get("SARDIFF_DATA", HERE.parents[1] / "shared" / "data"))
     if not (folder / "README.md").is_file():
-        raise SystemExit(f"There is no data at {folder}: set SARDIFF_DATA to the folder that holds validation/ and sar/.")
+        raise SystemExit(
+            f"There is no data at {folder}: set SARDIFF_DATA to the folder that holds validation/ and sar/."
+        )
     return folder
 
 
@@ -112,7 +114,11 @@ def table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
     widths = [max(len(head), *(len(line[i]) for line in cells)) for i, head in enumerate(heads)]
     out = ["", title] if title else [""]
     for line in [heads, *cells]:
-        out.append("  ".join(text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(zip(line, widths, strict=True))))
+        out.append(
+            "  ".join(
+                text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(zip(line, widths, strict=True))
+            )
+        )
     print("\n".join(out), file=sys.stderr, flush=True)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 from scipy.special import polygamma, psi
 
-__all__ = ["boxcar", "lee", "log_bm3d", "scaled"]
+__all__ = ["boxcar", "lee", "log_bm3d", "with_mean_of"]
 
 Image = NDArray[np.floating]
 
@@ -46,11 +45,6 @@ def log_bm3d(intensity: Image, looks: float) -> Image:
     return np.exp(np.asarray(clean).reshape(log.shape) * gain + low)
 
 
-def scaled(method: Callable[..., Image]) -> Callable[..., Image]:
-    """The same, times the number that makes the mean intensity that of the measurement."""
-
-    def keeping_the_mean(intensity: Image, *rest: float) -> Image:
-        result = method(intensity, *rest)
-        return result * (np.mean(intensity) / np.mean(result))
-
-    return keeping_the_mean
+def with_mean_of(result: Image, intensity: Image) -> Image:
+    """The result times the number that gives it the mean intensity of the measurement."""
+    return result * (np.mean(intensity) / np.mean(result))

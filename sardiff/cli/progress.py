@@ -19,7 +19,7 @@ __all__ = ["Kind", "Reporter", "clock", "reporter"]
 
 Kind = Literal["auto", "json", "none"]
 PROTOCOL = 1
-REFRESH = 0.2  # seconds between two lines of training
+EVERY = 0.5  # seconds between two words on training, which takes many steps a second
 
 
 class Reporter(AbstractContextManager["Reporter"], ABC):
@@ -75,6 +75,9 @@ class Sentences(Nothing):
 class Lines(Reporter):
     """One JSON object per line on stdout, each with "protocol" and "event"; numbers that are not finite are null."""
 
+    def __init__(self) -> None:
+        self.pace = _Pace()
+
     def start(self, command: str, device: str, **facts: Any) -> None:
         self._tell("start", command=command, device=device, **facts)
 
@@ -85,6 +88,8 @@ class Lines(Reporter):
         self._tell("progress", **vars(now), rate=now.rate, eta_seconds=now.eta_seconds)
 
     def training(self, now: TrainProgress) -> None:
+        if not self.pace(now):
+            return
         self._tell("progress", phase="training", share=min(now.seconds / now.total_seconds, 1.0), **vars(now))
 
     def done(self, sentence: str, **facts: Any) -> None:
@@ -142,6 +147,19 @@ class Bar(Reporter):
 
     def _show(self, what: str, share: float, words: str) -> None:
         self.live.update(self.task, description=what, completed=min(share, 1.0), words=words)
+
+
+class _Pace:
+    """Whether it is time to speak of training again: now and then, at each measurement, and at the end."""
+
+    def __init__(self) -> None:
+        self.last = -math.inf
+
+    def __call__(self, now: TrainProgress) -> bool:
+        if now.validation is None and now.seconds < min(self.last + EVERY, now.total_seconds):
+            return False
+        self.last = now.seconds
+        return True
 
 
 def reporter(kind: Kind) -> Reporter:

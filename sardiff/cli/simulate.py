@@ -86,13 +86,14 @@ def _kind(correlated: float | None) -> str:
 
 def _write(path: Path, intensity: NDArray[np.float32], step: float, name: str, tags: dict[str, str]) -> None:
     """Write one band as a cloud-optimised GeoTIFF."""
+    from affine import Affine
     from rasterio.crs import CRS
-    from rasterio.transform import from_origin
 
     from geo_io import Grid, Metadata, SceneWriter
     from geo_io.write import discard
 
-    grid = Grid(shape=intensity.shape[:2], crs=CRS.from_epsg(32633), transform=from_origin(*ORIGIN, step, step))
+    transform = Affine(step, 0, ORIGIN[0], 0, -step, ORIGIN[1])
+    grid = Grid(shape=intensity.shape[:2], crs=CRS.from_epsg(32633), transform=transform)
     metadata = Metadata(descriptions=(name,), units=("intensity",))
     nothing: dict[str, Any] = {"fingerprint": {}, "nodata": float("nan")}
     discard(path)  # made again in less time than it takes to look whether it could be gone on with

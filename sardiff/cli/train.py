@@ -21,7 +21,7 @@ __all__ = ["train"]
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Writes OUT.safetensors and OUT.json.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True, help="In all.")
-@click.option("--patch", type=click.IntRange(min=8), default=128, show_default=True, help="Side of a window, pixels.")
+@click.option("--patch", type=click.IntRange(min=48), default=128, show_default=True, help="Side of a window, pixels.")
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Windows a step.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), default=5e-4, show_default=True, help="Of learning.")
 @click.option(

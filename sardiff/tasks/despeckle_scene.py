@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from geo_io import Metadata, ReadError, Source, sample
+from geo_io import Metadata, ReadError, Source, check_output, sample
 from sardiff.device import choose_device
 from sardiff.errors import SettingsError
 from sardiff.priors.checkpoint import SHIPPED, load_prior
@@ -193,6 +193,10 @@ def despeckle_file(
     _settings(Looks(1.0, ""), settings)
     apply_weights = _weights(weights)
     load_prior(apply_weights, choose_device(device))
+    for path in (final,) if spread_path is None else (final, spread_path):
+        check_output(path, paths_of(scene), overwrite)
+    if spread_path is not None and spread_path.resolve() == final.resolve():
+        raise SettingsError(f"{final} cannot be both the result and its uncertainty; give the latter another name.")
 
     source = open_source(scene, values=values, bands=bands, polarisation=polarisation, swath=swath)
     for note in getattr(source, "notes", ()):

@@ -84,7 +84,7 @@ class Patches:
 
     def _crop(self, image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
         largest = min(image.shape[:2]) // self.size
-        factor = int(rng.choice([f for f in (1, 1, 2, 3) if f <= largest]))
+        factor = int(rng.choice([f for f in (1, 1, 1, 2, 2, 3) if f <= largest]))
         side = self.size * factor
         row = rng.integers(image.shape[0] - side + 1)
         col = rng.integers(image.shape[1] - side + 1)
@@ -98,9 +98,9 @@ class Patches:
 
     def _augment(self, intensity: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
         u = np.log(intensity)
-        if rng.random() < 0.5:
+        if rng.random() < 0.4:
             u = u.mean() + (u - u.mean()) * np.exp(rng.normal(0, 0.25))
-        if rng.random() < 0.3:
+        if rng.random() < 0.2:
             u = np.log(np.exp(u) + _point_targets(u, rng))
         u = np.rot90(u, rng.integers(4))
         if rng.random() < 0.5:

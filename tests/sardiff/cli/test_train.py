@@ -15,14 +15,14 @@ def images(tmp_path):
     folder.mkdir()
     rng = np.random.default_rng(0)
     for i in range(3):
-        imsave(folder / f"{i}.png", rng.integers(0, 255, (48, 48), dtype=np.uint8), check_contrast=False)
+        imsave(folder / f"{i}.png", rng.integers(0, 255, (64, 64), dtype=np.uint8), check_contrast=False)
     return folder
 
 
 @pytest.mark.slow
 def test_a_prior_comes_out(run, images, tmp_path):
     out = tmp_path / "mine.safetensors"
-    args = ("train", images, "--out", out, "--minutes", 0.01, "--patch", 16, "--batch", 2, "--widths", "8,16")
+    args = ("train", images, "--out", out, "--minutes", 0.01, "--patch", 48, "--batch", 2, "--widths", "8,16")
     result = run(*args, "--licence", "CC0-1.0", "--data", "noise", "--device", "cpu", "--progress", "json")
     assert result.exit_code == 0, result.output
     events = [json.loads(line) for line in result.stdout.splitlines()]

@@ -1,0 +1,139 @@
+"""Real reference: one date of a stack despeckled, against the mean of its distant dates.
+
+OPERA RTC-S1 stacks of 21 dates. The reference of a date is the mean intensity of the dates at least 60 days from it
+(nearer ones share speckle). RMSE is of 10 log10 intensity over pixels measured throughout; it holds what the ground
+changed, too, and the speckle left in the reference, so nothing reaches 0. The open-sea stack is left out: it changes with the wind.
+
+Looks are either estimated from the one date ("auto", what a user gets who says nothing) or "temporal": the median over
+pixels of mean^2 / variance through the dates, which change of the ground can only make too small.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dask
+import numpy as np
+import rasterio
+import record
+import xarray as xr
+from numpy.typing import NDArray
+from rivals import boxcar, lee, log_bm3d
+
+from sardiff import despeckle
+from sardiff.errors import SardiffError
+from sardiff.metrics import bias_db, estimate_looks, rmse_db
+from sardiff.priors.checkpoint import SHIPPED, load_prior
+
+FAR_DAYS = 60
+OPEN_SEA = "292318"
+
+
+def read_stack(path: Path) -> tuple[NDArray[np.float32], list[date]]:
+    """Intensity (dates, rows, cols), NaN where not measured, and the dates, from the descriptions of the bands."""
+    with rasterio.open(path) as dataset:
+        stack = dataset.read()
+        days = [date.fromisoformat(_day(text)) for text in dataset.descriptions]
+    return np.where(np.isfinite(stack) & (stack > 0), stack, np.nan).astype(np.float32), days
+
+
+def _day(text: str) -> str:
+    digits = "".join(c for c in text if c.isdigit())[:8]
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
+
+
+def reference(stack: NDArray[np.float32], days: Sequence[date], k: int) -> NDArray[np.float64]:
+    """Mean intensity of the dates at least FAR_DAYS from the k-th; NaN where one of them was not measured."""
+    far = [i for i, day in enumerate(days) if abs((day - days[k]).days) >= FAR_DAYS]
+    return stack[far].astype(np.float64).mean(axis=0)
+
+
+def temporal_looks(stack: NDArray[np.float32]) -> float:
+    """Median over pixels of mean^2 / variance through time."""
+    x = stack.astype(np.float64)
+    return float(np.nanmedian(x.mean(axis=0) ** 2 / x.var(axis=0, ddof=1)))
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """`wanted` of `count` places, evenly."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(wanted, count))})
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = record.parser(__doc__)
+    parser.add_argument("--dates", type=int, default=3, help="how many dates of each stack")
+    parser.add_argument("--all", action="store_true", help="all dates")
+    parser.add_argument("--method", default="auto")
+    parser.add_argument("--samples", type=int, default=1)
+    parser.add_argument("--looks", default="auto,temporal", help="of auto, temporal and numbers, separated by commas")
+    parser.add_argument("--weights", default=str(SHIPPED))
+    options = parser.parse_args(arguments)
+    record.use_threads(options.threads)
+    dask.config.set(scheduler="synchronous")
+    began, results = time.monotonic(), []
+    paths = [p for p in sorted((record.data_folder() / "sar" / "stacks").glob("*.tif")) if OPEN_SEA not in p.name]
+    for path in paths[:1] if options.quick else paths:
+        stack, days = read_stack(path)
+        name = path.stem.removeprefix("opera_rtc_").removesuffix("_21dates")
+        chosen = range(len(days)) if options.all else spread(len(days), 1 if options.quick else options.dates)
+        by_date = [score_date(stack, days, k, options) for k in chosen]
+        columns = list(dict.fromkeys(key for row in by_date for key in row["rmse_db"]))
+        means = {key: float(np.mean([row["rmse_db"][key] for row in by_date])) for key in columns}
+        print(f"{name}: {means}", file=sys.stderr, flush=True)
+        results.append(
+            {
+                "stack": name, "dates": len(by_date), "temporal looks": temporal_looks(stack),
+                "estimated looks": [row["estimated_looks"] for row in by_date], "rmse_db": means, "by_date": by_date,
+            }
+        )  # fmt: skip
+    rows = [
+        {"stack": r["stack"], "dates": r["dates"], "L est.": float(np.mean(r["estimated looks"])),
+         "L temp.": r["temporal looks"], **r["rmse_db"]}
+        for r in results
+    ]  # fmt: skip
+    record.table(rows, "RMSE in dB against the mean of distant dates")
+    record.emit("stacks", options, {"prior": load_prior(options.weights).sha256[:16], "stacks": results}, began=began)
+
+
+def score_date(stack: NDArray[np.float32], days: Sequence[date], k: int, options: Any) -> dict[str, Any]:
+    """RMSE of one date, raw and despeckled in each way."""
+    one, truth = stack[k], reference(stack, days, k)
+    holes = ~np.isfinite(one)
+    filled = np.where(holes, np.nanmean(one), one)  # the rivals know no holes
+    estimate = estimate_looks(one)
+    numbers = {
+        wish: {"auto": estimate.looks, "temporal": temporal_looks(stack)}.get(wish) or float(wish)
+        for wish in options.looks.split(",")
+    }
+    images: dict[str, Any] = {"raw": one}
+    for wish, looks in numbers.items():
+        da = xr.DataArray(one, dims=("y", "x"))
+        try:
+            lazy = despeckle(
+                da, looks="auto" if wish == "auto" else looks, values="intensity", method=options.method,
+                samples=options.samples, weights=options.weights,
+            )  # fmt: skip
+            images[f"ours ({wish})"] = lazy.values
+        except SardiffError as error:
+            print(error, file=sys.stderr)
+        images[f"BM3D ({wish})"] = log_bm3d(filled, looks)
+        images[f"Lee ({wish})"] = lee(filled, looks)
+    images |= {f"boxcar {n}": boxcar(filled, n) for n in (3, 5)}
+    images = {key: np.where(holes, np.nan, image) for key, image in images.items()}
+    return {
+        "date": days[k],
+        "estimated_looks": estimate.looks,
+        "lag1": estimate.lag1,
+        "looks": numbers,
+        "rmse_db": {key: rmse_db(image, truth) for key, image in images.items()},
+        "bias_db": {key: bias_db(image, one) for key, image in images.items()},
+    }
+
+
+if __name__ == "__main__":
+    main()

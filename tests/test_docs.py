@@ -1,0 +1,119 @@
+"""The pages against the code: what they name exists, and what exists they name."""
+
+import ast
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from sardiff.cli import COMMANDS, cli
+from sardiff.tasks.despeckle import METHODS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+)
+PAGES += tuple(sorted(f"docs/decisions/{p.name}" for p in (ROOT / "docs" / "decisions").glob("*.md")))
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "README.md").is_file(), reason="only tests/ is here: the pages are in the repository"
+)
+
+
+def text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def fenced(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    """Command lines in fences of sh, and in code spans that begin with `sardiff`."""
+    lines = [line for block in fenced(page, "sh") for line in block.splitlines()]
+    return [line for line in lines + re.findall(r"`([^`\n]+)`", text(page)) if re.match(r"sardiff [a-z]", line)]
+
+
+def project() -> dict:
+    tomllib = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    return tomllib.loads(text("pyproject.toml"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_and_their_options_exist(page):
+    context = click.Context(cli)
+    for line in commands(page):
+        name, *words = shlex.split(line)[1:]
+        command = cli.get_command(context, name)
+        assert command is not None, f"{page}: {line}"
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        assert {word.split("=")[0] for word in words if word.startswith("--")} <= known, f"{page}: {line}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)", text(page)):
+        if "://" not in target:
+            assert ((ROOT / page).parent / target).exists(), f"{page} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_make_targets_exist(page):
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"\bmake ((?:setup|test|demo|check|lint|bench|clean)[a-z-]*)", text(page))) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_named_in_pages_exist(page):
+    named = re.findall(r"`((?:sardiff|tiling|geo_io|tests|benchmarks)/[\w/.-]+)`", text(page))
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_python_examples_are_python():
+    for block in fenced("README.md", "python"):
+        ast.parse(block)
+
+
+def test_the_readme_names_every_command_and_method():
+    readme = text("README.md")
+    assert [name for name in COMMANDS if f"| `sardiff {name}` |" not in readme] == []
+    assert [name for name in METHODS if name != "auto" and f"| `{name}`" not in readme] == []
+
+
+def test_the_architecture_names_every_module():
+    (tree,) = (block for block in fenced("docs/architecture.md", "") if block.startswith("sardiff/"))
+    drawn = set()
+    parents: list[str] = []
+    for line in tree.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = re.split(r"\s{3,}", line.strip())[0].split()
+        if len(names) == 1 and names[0].endswith("/"):
+            parents = [*parents[:depth], names[0]]
+        else:
+            drawn |= {"".join(parents[:depth]) + name for name in names if name.endswith(".py")}
+    packages = ("sardiff", "tiling", "geo_io")
+    built = {path.relative_to(ROOT).as_posix() for package in packages for path in (ROOT / package).rglob("*.py")}
+    silent = {
+        f"{folder}/__init__.py" for folder in (*packages, *(f"sardiff/{p.name}" for p in (ROOT / "sardiff").iterdir()))
+    }
+    assert sorted(built - drawn - silent) == []
+    assert sorted(name for name in drawn if name.startswith(packages) and name not in built) == []
+
+
+def test_one_version_everywhere():
+    version = project()["project"]["version"]
+    assert re.search(r"^## (\S+)", text("CHANGELOG.md"), re.MULTILINE)[1] == version
+    assert re.search(r"^version: (\S+)", text("CITATION.cff"), re.MULTILINE)[1] == version
+
+
+def test_every_requirement_has_its_exact_version():
+    wanted = project()["project"]
+    requirements = [*wanted["dependencies"], *wanted["optional-dependencies"]["dev"]]
+    pinned = set(re.findall(r"^([a-z0-9-]+)==", text("constraints.txt"), re.MULTILINE))
+    assert {re.match(r"[\w-]+", requirement)[0].lower() for requirement in requirements} - pinned == set()
