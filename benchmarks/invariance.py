@@ -7,7 +7,6 @@ from the whole one over measured pixels. At the end the largest difference betwe
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence

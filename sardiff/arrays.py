@@ -10,5 +10,5 @@ __all__ = ["Images", "PerImage"]
 Images: TypeAlias = Float[Tensor, "b c h w"]
 """A batch of images: batch, band, row, col."""
 
-PerImage: TypeAlias = Float[Tensor, "b"]
+PerImage: TypeAlias = Float[Tensor, "b"]  # noqa: F821
 """One number an image."""

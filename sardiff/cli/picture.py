@@ -51,13 +51,13 @@ def draw(before: Path, after: Path, truth: Path, uncertainty: Path, picture: Pat
         whole: Axes = axes[0, column]
         extent = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
         shown = whole.imshow(image[::thin, ::thin], extent=extent, interpolation="antialiased", **style)
-        whole.add_patch(Rectangle(*box, fill=False, edgecolor="tab:orange", linewidth=1.5))
+        whole.add_patch(Rectangle(*box, fill=False, edgecolor="deepskyblue", linewidth=1.5))
         whole.set_title(title, fontsize=13)
         axes[1, column].imshow(image[rows, cols], interpolation="nearest", **style)
         for axis in axes[:, column]:
             axis.set(xticks=[], yticks=[], facecolor="#c8d2dc")
         for spine in axes[1, column].spines.values():
-            spine.set(edgecolor="tab:orange", linewidth=1.5)
+            spine.set(edgecolor="deepskyblue", linewidth=1.5)
         if column == 2:
             figure.colorbar(shown, ax=axes[:, :3], label="backscatter, dB", shrink=0.7, pad=0.01)
         if column == 3:

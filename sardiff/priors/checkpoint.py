@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -41,7 +40,8 @@ def save_prior(
     """Write `out`.safetensors (float16) and its card `out`.json; returns the path of the weights.
 
     The card holds: format, network and its config, sha256 of the weights, units, bands, receptive field,
-    reach (`measured_reach`), stride, the variance tables (v(sigma), and by local contrast), licence, data and training settings.
+    reach (`measured_reach`), stride, the variance tables (v(sigma), and by local contrast), licence, data
+    and training settings.
     """
     weights = out.with_name(out.name + ".safetensors")
     new_weights, new_card = (out.with_name(out.name + end) for end in (".safetensors.new", ".json.new"))
@@ -63,8 +63,8 @@ def save_prior(
         "training": training,
     }
     new_card.write_text(json.dumps(card, indent=1) + "\n")
-    os.replace(new_weights, weights)
-    os.replace(new_card, out.with_name(out.name + ".json"))
+    new_weights.replace(weights)
+    new_card.replace(out.with_name(out.name + ".json"))
     return weights
 
 
@@ -88,7 +88,8 @@ def _load(weights: Path, device: str) -> Prior:
         network.load_state_dict(load_file(weights))
         variance = tuple((float(s), float(v)) for s, v in card["variance"])
         local = card.get("local_variance")
-        network = network.float().to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        network = network.float().to(device).eval().requires_grad_(False)
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
         def denoise(x: Images, sigma: float | PerImage) -> Images:
             levels = sigma if isinstance(sigma, torch.Tensor) else x.new_full((len(x),), float(sigma))

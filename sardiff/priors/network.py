@@ -1,6 +1,5 @@
 """Our denoising network: strictly local, and indifferent to absolute calibration."""
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -118,7 +117,9 @@ class LocalUNet(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             # Weights renormalised at the tile's rim, so that a constant stays itself there too.
             ones = torch.ones_like(x[:1, :1])
-            mass = F.conv2d(F.conv2d(ones, w[None, None, None, :], padding=(0, r)), w[None, None, :, None], padding=(r, 0))
+            mass = F.conv2d(
+                F.conv2d(ones, w[None, None, None, :], padding=(0, r)), w[None, None, :, None], padding=(r, 0)
+            )
             flat = x.reshape(-1, 1, *x.shape[2:])
             rows = F.conv2d(flat, w[None, None, None, :], padding=(0, r))
             both = F.conv2d(rows, w[None, None, :, None], padding=(r, 0))

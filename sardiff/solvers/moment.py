@@ -48,9 +48,7 @@ def moment(
             state = x.detach().requires_grad_()
             mean = denoise(state, sigma)
 
-        def covariance(
-            w: Images, mean: Images = mean, state: Images = state, variance: float = sigma**2
-        ) -> Images:
+        def covariance(w: Images, mean: Images = mean, state: Images = state, variance: float = sigma**2) -> Images:
             (product,) = torch.autograd.grad(mean, state, w, retain_graph=True)
             return variance * product
 
@@ -65,9 +63,7 @@ def moment(
         yield Step(lower, x, estimate)
 
 
-def solve_shifted(
-    product: Callable[[Images], Images], b: Images, low: float, high: float, iterations: int
-) -> Images:
+def solve_shifted(product: Callable[[Images], Images], b: Images, low: float, high: float, iterations: int) -> Images:
     """Solve (low + V) w = b for positive V with spectrum in [0, high - low], by Chebyshev iteration.
 
     Saad (2003), Iterative Methods for Sparse Linear Systems, Algorithm 12.1. `product` gives V v.

@@ -75,7 +75,7 @@ class Despeckle:
             raise SettingsError("Method 'scoring' gives one estimate; for several samples choose 'moment'.")
         if self.uncertainty and self.solver != "scoring" and self.samples < 2:
             raise SettingsError(
-                f"The uncertainty of {self.method!r} is the spread of its samples: ask for at least 2, such as --samples 8."
+                f"The uncertainty of {self.method!r} is the spread of its samples: ask for several, such as --samples 8."
             )
 
     @property
@@ -134,12 +134,20 @@ class DespeckleTiles:
         return load_prior(self.weights, choose_device(self.device))
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        return type(self).__name__, tuple(asdict(self.settings).items()), self.prior.sha256, self.prior.name, self.device
+        return (
+            type(self).__name__,
+            tuple(asdict(self.settings).items()),
+            self.prior.sha256,
+            self.prior.name,
+            self.device,
+        )
 
     def __call__(self, intensity: NDArray[np.float32], tiles: Sequence[Tile]) -> NDArray[np.float32]:
         """Return log-intensity (and standard deviation in dB) of these tiles."""
         count, bands = intensity.shape[:2]
-        out = np.full((count, bands * (2 if self.settings.uncertainty else 1), *intensity.shape[2:]), np.nan, np.float32)
+        out = np.full(
+            (count, bands * (2 if self.settings.uncertainty else 1), *intensity.shape[2:]), np.nan, np.float32
+        )
         busy = [i for i in range(count) if np.isfinite(intensity[i]).any()]
         for band in range(bands):
             alive = [i for i in busy if np.isfinite(intensity[i, band]).any()]

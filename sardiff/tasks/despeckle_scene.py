@@ -59,7 +59,9 @@ def despeckle(
             raise SettingsError(f"Where should the despeckled {os.fspath(scene)} go? Name an output .tif.")
         return despeckle_file(scene, output, looks=looks, **options)
     if output is not None:
-        raise SettingsError("A DataArray gives a DataArray; write it with .rio.to_raster, or despeckle the file's path.")
+        raise SettingsError(
+            "A DataArray gives a DataArray; write it with .rio.to_raster, or despeckle the file's path."
+        )
     return despeckle_array(scene, looks=looks, **options)
 
 
@@ -132,7 +134,9 @@ def despeckle_array(
 
     mean = to_dataarray(data[:bands], da, attrs=tags)
     spread = to_dataarray(data[bands:], da, attrs={**tags, "units": "dB", "long_name": "posterior standard deviation"})
-    return xr.concat([mean, spread], dim=xr.Variable("estimate", ["mean", "standard deviation (dB)"]), combine_attrs="override")
+    return xr.concat(
+        [mean, spread], dim=xr.Variable("estimate", ["mean", "standard deviation (dB)"]), combine_attrs="override"
+    )
 
 
 def despeckle_file(
@@ -266,7 +270,9 @@ def _settings(looks: Looks, settings: dict[str, Any]) -> Despeckle:
     try:
         return Despeckle(looks=looks.value, **given)
     except TypeError as error:
-        raise SettingsError(f"{error}.".replace("Despeckle.__init__() got an unexpected", "There is no such")) from error
+        raise SettingsError(
+            f"{error}.".replace("Despeckle.__init__() got an unexpected", "There is no such")
+        ) from error
 
 
 def _weights(weights: str | os.PathLike[str] | None) -> Path:

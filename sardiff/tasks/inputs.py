@@ -49,7 +49,9 @@ def open_source(
         path = Path(scene)
         if is_safe(path):
             if values not in ("auto", "intensity"):
-                raise SettingsError(f"{path} is a Sentinel-1 product, read as sigma nought: leave out --values {values}.")
+                raise SettingsError(
+                    f"{path} is a Sentinel-1 product, read as sigma nought: leave out --values {values}."
+                )
             return open_safe(path, polarisation=polarisation, swath=swath)
         for option, value in (("polarisation", polarisation), ("swath", swath)):
             if value is not None:

@@ -27,7 +27,8 @@ def variance_table(network: LocalUNet, x0: Images) -> list[tuple[float, float]]:
 @torch.no_grad()
 def local_variance_table(network: LocalUNet, x0: Images) -> LocalVariance:
     """The same by local contrast of D; rims of the images, where the network sees less, are left out."""
-    rim = slice(16, -16)
+    width = min(16, x0.shape[-1] // 4)
+    rim = slice(width, -width)
     table = []
     for _, denoised in _denoised(network, x0, LOCAL_SIGMAS):
         error = (denoised - x0).square()[..., rim, rim]

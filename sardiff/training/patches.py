@@ -4,18 +4,25 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.io import imread
+from PIL import Image as Picture
+from tifffile import TiffFile
 
+from geo_io import open_raster
 from sardiff.arrays import Images
 from sardiff.errors import SettingsError
 
 __all__ = ["Patches", "find_images", "held_out", "load_images"]
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+RASTERS = (".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", *RASTERS)
+MOST_HOLES = 0.2  # of a window, before another is tried
+
+Image: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
 
 
 def find_images(folders: Iterable[Path]) -> list[Path]:
@@ -34,19 +41,52 @@ def find_images(folders: Iterable[Path]) -> list[Path]:
     return found
 
 
-def load_images(paths: Sequence[Path], smallest: int) -> list[NDArray[np.uint8]]:
-    """Read 8-bit images as (h, w, bands) amplitude; those with a side below `smallest` are left out."""
-    images = []
+def load_images(paths: Sequence[Path], smallest: int) -> list[Image]:
+    """Read images and rasters; those with a side below `smallest` are left out.
+
+    8-bit images are kept as they are, uint8 (h, w, bands), and mean amplitude. Rasters of backscatter
+    (GeoTIFF, any values that `geo_io` can tell) become float32 linear intensity (h, w, bands), NaN where
+    not measured. They should be all but free of speckle, such as means over many dates.
+
+    Raises
+    ------
+    SettingsError
+        If nothing is left.
+    GeoIOError
+        If a raster cannot be read.
+    """
+    images: list[Image] = []
     for path in paths:
-        image = np.asarray(imread(path))
-        if image.dtype != np.uint8:
-            raise SettingsError(f"{path} is {image.dtype}; training reads 8-bit images (amplitude, 0 to 255).")
-        image = image[..., None] if image.ndim == 2 else image[..., :3]
+        image = _load(path)
         if min(image.shape[:2]) >= smallest:
             images.append(image)
     if not images:
         raise SettingsError(f"None of {len(paths)} images has both sides of at least {smallest} pixels.")
     return images
+
+
+def _load(path: Path) -> Image:
+    if path.suffix.lower() in RASTERS and not _is_picture(path):
+        source = open_raster(path)
+        bands, rows, cols = source.shape
+        return np.moveaxis(source[slice(0, bands), slice(0, rows), slice(0, cols)], 0, -1)
+    try:
+        with Picture.open(path) as opened:
+            picture = np.asarray(opened)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise SettingsError(f"{path} cannot be read as an image ({error}); take it out of the folder.") from error
+    if picture.dtype != np.uint8:
+        raise SettingsError(f"{path} is {picture.dtype}; training reads 8-bit images, and GeoTIFFs of backscatter.")
+    return picture[..., None] if picture.ndim == 2 else picture[..., :3]
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a TIFF is an 8-bit picture rather than a raster of backscatter."""
+    try:
+        with TiffFile(path) as tiff:
+            return bool(tiff.pages.first.dtype == np.uint8)
+    except (OSError, ValueError):
+        return False
 
 
 def held_out(count: int, share: float) -> NDArray[np.bool_]:
@@ -57,7 +97,7 @@ def held_out(count: int, share: float) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Patches:
-    """Clean log-intensity patches, drawn and augmented at random from 8-bit amplitude images.
+    """Clean log-intensity patches, drawn and augmented at random from images as `load_images` gives them.
 
     An 8-bit grey value g is the amplitude (g + 1 + dither) / 256, so log-intensity spans 11 ln units;
     contrast and point targets stretch that to what SAR shows. Augmented: place, flips, quarter turns,
@@ -66,12 +106,13 @@ class Patches:
 
     Parameters
     ----------
-    images : sequence of uint8 arrays (h, w, bands)
+    images : sequence of arrays (h, w, bands)
+        uint8 amplitude, or float32 linear intensity with NaN.
     size : int
         Side of a patch in pixels.
     """
 
-    images: Sequence[NDArray[np.uint8]]
+    images: Sequence[Image]
     size: int
 
     def batch(self, count: int, seed: int, step: int) -> Images:
@@ -82,18 +123,24 @@ class Patches:
         patches = [self._augment(self._crop(self.images[i], rng), rng) for i in picks]
         return torch.from_numpy(np.stack(patches)[:, None])
 
-    def _crop(self, image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
+    def _crop(self, image: Image, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Linear intensity of one window, perhaps as 2 x 2 or 3 x 3 means."""
         largest = min(image.shape[:2]) // self.size
         factor = int(rng.choice([f for f in (1, 1, 1, 2, 2, 3) if f <= largest]))
         side = self.size * factor
-        row = rng.integers(image.shape[0] - side + 1)
-        col = rng.integers(image.shape[1] - side + 1)
-        window = image[row : row + side, col : col + side].astype(np.float32)
-        weights = rng.dirichlet(np.ones(window.shape[2])).astype(np.float32)
-        grey = window @ weights
-        dither = rng.uniform(-0.5, 0.5, grey.shape).astype(np.float32)
-        intensity = np.square((grey + 1 + dither) / 256)
-        small: NDArray[np.float32] = intensity.reshape(self.size, factor, self.size, factor).mean(axis=(1, 3))
+        for _ in range(10):
+            row = rng.integers(image.shape[0] - side + 1)
+            col = rng.integers(image.shape[1] - side + 1)
+            window = image[row : row + side, col : col + side]
+            if window.dtype == np.uint8 or np.isnan(window).mean() <= MOST_HOLES:
+                break
+        grey = window.astype(np.float32) @ rng.dirichlet(np.ones(window.shape[2])).astype(np.float32)
+        if window.dtype == np.uint8:
+            dither = rng.uniform(-0.5, 0.5, grey.shape).astype(np.float32)
+            grey = np.square((grey + 1 + dither) / 256)
+        elif np.isnan(grey).any():
+            grey = np.where(np.isnan(grey), np.nanmedian(grey) if np.isfinite(grey).any() else 1.0, grey)
+        small: NDArray[np.float32] = grey.reshape(self.size, factor, self.size, factor).mean(axis=(1, 3))
         return small
 
     def _augment(self, intensity: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -102,7 +149,7 @@ class Patches:
             u = u.mean() + (u - u.mean()) * np.exp(rng.normal(0, 0.25))
         if rng.random() < 0.2:
             u = np.log(np.exp(u) + _point_targets(u, rng))
-        u = np.rot90(u, rng.integers(4))
+        u = np.rot90(u, int(rng.integers(4)))
         if rng.random() < 0.5:
             u = u[:, ::-1]
         return np.ascontiguousarray(u + rng.normal(0, 2), dtype=np.float32)

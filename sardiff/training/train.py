@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -115,7 +114,8 @@ def train(
         depths=settings.depths,
         sigma_data=settings.sigma_data,
         mean_radius=settings.mean_radius,
-    ).to(device, memory_format=torch.channels_last)
+    ).to(device)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = Average(network, settings.decay)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.rate, betas=(0.9, 0.99), weight_decay=1e-3)
     state = out.with_name(out.name + ".state.safetensors")
@@ -203,7 +203,7 @@ def _keep(
     record = {"settings": asdict(settings), "step": step, "seconds": spent, "curve": curve}
     beside = state.with_name(state.name + ".new")
     save_file(tensors, beside, {"sardiff": json.dumps(record)})
-    os.replace(beside, state)
+    beside.replace(state)
 
 
 def _resume(
@@ -218,7 +218,8 @@ def _resume(
         differ = [k for k, v in mine.items() if k != "minutes" and record["settings"].get(k) != v]
         if differ:
             raise SettingsError(
-                f"{state} was made with other settings ({', '.join(differ)}). Train with those, or delete it to start anew."
+                f"{state} was made with other settings ({', '.join(differ)}). "
+                "Train with those, or delete it to start anew."
             )
         average.load({name: kept.get_tensor(f"average.{name}") for name in average.weights})
         with torch.no_grad():

@@ -83,7 +83,10 @@ def test_moment_matching_finds_mean_and_variance_of_a_correlated_posterior():
     oracle, likelihood, _ = correlated_scene()
     mean, spectrum = oracle.posterior(likelihood.y, 1 / likelihood.looks)
     samples = torch.stack(
-        [run("moment", oracle.prior(), likelihood, karras(3, 0.005, 40), seed=s, iterations=4, power=1.0) for s in range(8)]
+        [
+            run("moment", oracle.prior(), likelihood, karras(3, 0.005, 40), seed=s, iterations=4, power=1.0)
+            for s in range(8)
+        ]
     )
     spread = samples.var(dim=0).mean()
     # The missing variance is that of finite steps: 100 levels of MMPS leave 13 % of it out, 40 a little more.
@@ -98,7 +101,8 @@ def test_a_variance_per_pixel_lets_speckle_through_on_correlated_images():
     exact = float((mean - truth).square().mean())
     sigmas = karras(3, 0.005, 15)
     errors = {
-        name: float((run(name, oracle.prior(), likelihood, sigmas) - truth).square().mean()) for name in ("moment", "gibbs")
+        name: float((run(name, oracle.prior(), likelihood, sigmas) - truth).square().mean())
+        for name in ("moment", "gibbs")
     }
     assert errors["moment"] < 2.5 * exact  # one sample: twice the error of the mean, at best
     assert errors["gibbs"] > 1.5 * errors["moment"]
@@ -138,7 +142,8 @@ def test_an_image_does_not_feel_its_batch(name):
 # Without a likelihood the last estimate has the prior's variance, .5, less what 60 levels lose, and for full renoising
 # (DiffPIR with zeta = 1) half of it.
 @pytest.mark.parametrize(
-    ("name", "least", "most"), [("moment", 0.4, 0.55), ("sar-dps", 0.4, 0.55), ("gibbs", 0.4, 0.55), ("diffpir", 0.15, 0.3)]
+    ("name", "least", "most"),
+    [("moment", 0.4, 0.55), ("sar-dps", 0.4, 0.55), ("gibbs", 0.4, 0.55), ("diffpir", 0.15, 0.3)],
 )
 def test_where_nothing_was_measured_the_prior_decides(name, least, most):
     oracle = GaussianPrior(0.3, 0.5)

@@ -1,10 +1,13 @@
 """Training: batches, loss, resumption, and what comes out."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
+import rasterio
 import torch
+from rasterio.errors import NotGeoreferencedWarning
 from skimage.io import imsave
 
 from sardiff.errors import SettingsError
@@ -15,7 +18,7 @@ from sardiff.training.ema import Average
 from sardiff.training.loss import denoising_loss, random_sigmas
 from sardiff.training.patches import Patches, find_images, held_out, load_images
 
-TINY = dict(widths=(8, 8), depths=(1, 1), mean_radius=4, patch=32, batch=2, held=0.5)
+TINY = {"widths": (8, 8), "depths": (1, 1), "mean_radius": 4, "patch": 32, "batch": 2, "held": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,28 @@ def test_a_batch_belongs_to_its_seed_and_step(folder):
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.isfinite(first).all()
+
+
+def test_rasters_of_backscatter_are_intensity(tmp_path):
+    profile = {"driver": "GTiff", "height": 40, "width": 48, "count": 1, "dtype": "float32", "nodata": float("nan")}
+    pixels = np.full((1, 40, 48), -12.0, np.float32)
+    pixels[:, :2] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(tmp_path / "mean.tif", "w", **profile) as raster:
+            raster.write(pixels)
+            raster.set_band_unit(1, "dB")
+    (image,) = load_images([tmp_path / "mean.tif"], 32)
+    assert image.dtype == np.float32
+    assert np.nanmedian(image) == pytest.approx(10**-1.2)
+    batch = Patches([image], 32).batch(8, 0, 0)
+    assert torch.isfinite(batch).all()
+
+
+def test_what_is_no_image_is_named(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(SettingsError, match=r"broken\.png cannot be read as an image"):
+        load_images([tmp_path / "broken.png"], 32)
 
 
 def test_augmentation_covers_the_range_of_sar(folder):

@@ -73,7 +73,7 @@ def test_the_process_and_distributed_schedulers_agree():
 
 def test_units_of_the_result_can_be_chosen():
     da = array()
-    kwargs = dict(looks=4.0, values="intensity", tile=96)
+    kwargs = {"looks": 4.0, "values": "intensity", "tile": 96}
     linear = sardiff.despeckle(da, **kwargs).compute().values
     db = sardiff.despeckle(da, units="db", **kwargs).compute().values
     measured = da.values > 0

@@ -15,7 +15,12 @@ def saved(tmp_path):
     network = LocalUNet(widths=(8, 16), depths=(1, 1), mean_radius=4)
     torch.nn.init.normal_(network.head.weight, std=0.05)
     return network, save_prior(
-        tmp_path / "tiny", network, variance=[(0.1, 0.008), (1.0, 0.2)], licence="MIT", data="none", training={"steps": 0}
+        tmp_path / "tiny",
+        network,
+        variance=[(0.1, 0.008), (1.0, 0.2)],
+        licence="MIT",
+        data="none",
+        training={"steps": 0},
     )
 
 
