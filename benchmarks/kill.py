@@ -1,8 +1,8 @@
 """kill -9 at several points, then the same command again: is the file the one an uninterrupted run makes?
 
-A simulated scene is despeckled by `python -m sardiff despeckle`. The run is killed after its first block, in the middle,
-with the last block outstanding, and while the COG is copied and read back; then the command is run again. The final
-file is compared with the uninterrupted run's byte for byte, and pixels, grid and tags one by one.
+A simulated scene is despeckled by `python -m sardiff despeckle`. The run is killed after its first block, in the
+middle, with the last block outstanding, and while the COG is copied and read back; then the command is run again. The
+final file is compared with the uninterrupted run's byte for byte, and pixels, grid and tags one by one.
 """
 
 from __future__ import annotations

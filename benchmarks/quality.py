@@ -191,7 +191,7 @@ SLOW: list[dict[str, Any]] = [
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = record.parser(__doc__)
-    parser.add_argument("--parts", default="fast,slow", help="of fast, slow, uncertainty, separated by commas")
+    parser.add_argument("--parts", default="fast", help="of fast, slow, uncertainty, separated by commas")
     parser.add_argument("--looks", default="1,4", help="numbers of looks, separated by commas")
     parser.add_argument("--slow-images", type=int, default=2, help="how many images of the subset the slow part takes")
     parser.add_argument("--methods", help="of the slow part: moment, moment4, diffpir, gibbs, sar-dps, by commas")

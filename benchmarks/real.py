@@ -1,7 +1,7 @@
 """Real files in and out: is the georeferencing the same, and what does the despeckled image look like?
 
-Sentinel-1 GRD and RTC crops, a Capella single-look complex image, a raster with control points alone, and one date of an
-OPERA stack go through `despeckle_file`. Both files are read back; grid, CRS, control points, nodata pixels, band
+Sentinel-1 GRD and RTC crops, Capella single-look complex images, a raster with control points alone, and dates of
+OPERA stacks go through `despeckle_file`. Both files are read back; grid, CRS, control points, nodata pixels, band
 names and tags are compared. With --out a picture of each, before | after | ratio, is written.
 """
 
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +76,10 @@ def said(path: Path) -> dict[str, Any]:
             "nodata": dataset.nodata,
             "descriptions": dataset.descriptions,
             "tags": {k: v for k, v in dataset.tags().items() if not k.startswith("SARDIFF_")},
-            "band tags": [{k: v for k, v in dataset.tags(b).items() if not k.startswith("STATISTICS_")} for b in dataset.indexes],
-        }  # fmt: skip
+            "band tags": [
+                {k: v for k, v in dataset.tags(b).items() if not k.startswith("STATISTICS_")} for b in dataset.indexes
+            ],
+        }
 
 
 def georeferencing(before: Path, after: Path, source: Source) -> dict[str, Any]:
@@ -126,6 +128,8 @@ def judge(before: Image, after: Image, looks: float) -> dict[str, Any]:
     ratio = ratio_statistics(before, after)
     with np.errstate(divide="ignore", invalid="ignore"):
         log_ratio = np.log(before / after)
+        gain_db = 10 * np.log10(after / before)
+        bright = before >= np.nanquantile(before, 0.999)
     spots = (even.rows, even.cols, even.size)
     enls = [float(np.median([enl(window) for window in even.of(image)])) for image in (before, after)]
     return {
@@ -142,6 +146,8 @@ def judge(before: Image, after: Image, looks: float) -> dict[str, Any]:
         "ratio looks": ratio.looks,
         "ratio structure": ratio.structure,
         "mean kept dB": float(10 * np.log10(np.nanmean(after) / np.nanmean(before))),
+        "brightest kept dB": float(np.nanmedian(gain_db[bright])),
+        "largest gain dB": float(np.nanmax(gain_db)),
     }
 
 
@@ -200,10 +206,9 @@ def go_through(scene: Scene, folder: Path, options: Any) -> dict[str, Any]:
         "seconds": seconds,
         "said": said_by_us,
         "georeferencing": georeferencing(path, output, source),
-        "estimate": {"looks": estimate.looks, "low": estimate.low, "high": estimate.high, "certainty": estimate.certainty,
-                     "already filtered": estimate.already_filtered, "correlation": estimate.correlation},
+        "estimate": asdict(estimate),
         "image": judge(before, after, looks.value),
-    }  # fmt: skip
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -236,13 +241,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         place, image = r["georeferencing"], r["image"]
         rows.append(
             {
-                "scene": r["scene"], "grid": place["kind"], "same": str(place["same grid"] and not place["differs"]),
-                "unmeasured": place["unmeasured pixels"], "as before": str(place["same pixels unmeasured"] and place["their values kept"]),
-                "L": image["looks"], "lag1": image["lags of log before, cols"][0], "ratio lag1": image["lags of log ratio, cols"][0],
-                "ENL": image["ENL before"], "ENL after": image["ENL after"], "ratio mean": image["ratio mean"],
-                "ratio looks": image["ratio looks"], "structure": image["ratio structure"],
+                "scene": r["scene"],
+                "grid": place["kind"],
+                "same": str(place["same grid"] and not place["differs"]),
+                "unmeasured": place["unmeasured pixels"],
+                "as before": str(place["same pixels unmeasured"] and place["their values kept"]),
+                "L": image["looks"],
+                "lag1": image["lags of log before, cols"][0],
+                "ratio lag1": image["lags of log ratio, cols"][0],
+                "ENL": image["ENL before"],
+                "ENL after": image["ENL after"],
+                "ratio mean": image["ratio mean"],
+                "ratio looks": image["ratio looks"],
+                "structure": image["ratio structure"],
+                "mean dB": image["mean kept dB"],
+                "bright dB": image["brightest kept dB"],
             }
-        )  # fmt: skip
+        )
     record.table(rows, "Real files")
     record.emit("real", options, {"prior": load_prior(options.weights).sha256[:16], "scenes": results}, began=began)
 

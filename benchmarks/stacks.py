@@ -2,7 +2,9 @@
 
 OPERA RTC-S1 stacks of 21 dates. The reference of a date is the mean intensity of the dates at least 60 days from it
 (nearer ones share speckle). RMSE is of 10 log10 intensity over pixels measured throughout; it holds what the ground
-changed, too, and the speckle left in the reference, so nothing reaches 0. The open-sea stack is left out: it changes with the wind.
+changed, too, and the speckle left in the reference, so nothing reaches 0. "Centred" leaves out the mean difference in dB
+of the two dates (moisture, and the log of speckle, whose mean is below 0): what remains has to do with single pixels.
+The open-sea stack is left out: it changes with the wind.
 
 Looks are either estimated from the one date ("auto", what a user gets who says nothing) or "temporal": the median over
 pixels of mean^2 / variance through the dates, which change of the ground can only make too small.
@@ -53,6 +55,11 @@ def reference(stack: NDArray[np.float32], days: Sequence[date], k: int) -> NDArr
     return stack[far].astype(np.float64).mean(axis=0)
 
 
+def centred_rmse_db(image: NDArray[Any], truth: NDArray[Any]) -> float:
+    """Standard deviation of the difference in dB."""
+    return float(np.nanstd(10 * np.log10(image / truth)))
+
+
 def temporal_looks(stack: NDArray[np.float32]) -> float:
     """Median over pixels of mean^2 / variance through time."""
     x = stack.astype(np.float64)
@@ -83,20 +90,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         chosen = range(len(days)) if options.all else spread(len(days), 1 if options.quick else options.dates)
         by_date = [score_date(stack, days, k, options) for k in chosen]
         columns = list(dict.fromkeys(key for row in by_date for key in row["rmse_db"]))
-        means = {key: float(np.mean([row["rmse_db"][key] for row in by_date])) for key in columns}
-        print(f"{name}: {means}", file=sys.stderr, flush=True)
+        means = {
+            kind: {key: float(np.mean([row[kind][key] for row in by_date if key in row[kind]])) for key in columns}
+            for kind in ("rmse_db", "centred_db")
+        }
+        print(f"{name}: {means['rmse_db']}", file=sys.stderr, flush=True)
         results.append(
             {
-                "stack": name, "dates": len(by_date), "temporal looks": temporal_looks(stack),
-                "estimated looks": [row["estimated_looks"] for row in by_date], "rmse_db": means, "by_date": by_date,
+                "stack": name,
+                "dates": len(by_date),
+                "temporal_looks": temporal_looks(stack),
+                "estimated_looks": float(np.mean([row["estimated_looks"] for row in by_date])),
+                **means,
+                "by_date": by_date,
             }
-        )  # fmt: skip
-    rows = [
-        {"stack": r["stack"], "dates": r["dates"], "L est.": float(np.mean(r["estimated looks"])),
-         "L temp.": r["temporal looks"], **r["rmse_db"]}
-        for r in results
-    ]  # fmt: skip
-    record.table(rows, "RMSE in dB against the mean of distant dates")
+        )
+    for kind, title in (
+        ("rmse_db", "RMSE in dB against the mean of distant dates"),
+        ("centred_db", "the same, centred"),
+    ):
+        heads = ("stack", "dates", "estimated_looks", "temporal_looks")
+        record.table([{**{head: r[head] for head in heads}, **r[kind]} for r in results], title)
     record.emit("stacks", options, {"prior": load_prior(options.weights).sha256[:16], "stacks": results}, began=began)
 
 
@@ -131,6 +145,7 @@ def score_date(stack: NDArray[np.float32], days: Sequence[date], k: int, options
         "lag1": estimate.lag1,
         "looks": numbers,
         "rmse_db": {key: rmse_db(image, truth) for key, image in images.items()},
+        "centred_db": {key: centred_rmse_db(image, truth) for key, image in images.items()},
         "bias_db": {key: bias_db(image, one) for key, image in images.items()},
     }
 

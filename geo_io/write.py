@@ -146,11 +146,22 @@ class SceneWriter:
         *,
         threads: int = 1,
     ) -> None:
-        """Make the scene a cloud-optimised GeoTIFF, read it back, and give it its name.
+        """Make the scene a cloud-optimised GeoTIFF, read it back, and give it its name: `prepare`, then `publish`."""
+        self.prepare(tags, compression, progress, threads=threads)
+        self.publish()
 
-        The COG is written beside its name, with overviews (means of what was measured). Every block is read back
-        and compared with its checksum, grid and nodata with what was asked for. Then it is renamed and the
-        partial removed. A signal interrupts the wait.
+    def prepare(
+        self,
+        tags: Mapping[str, str],
+        compression: str = "deflate",
+        progress: Callable[[float], None] | None = None,
+        *,
+        threads: int = 1,
+    ) -> None:
+        """Make the cloud-optimised GeoTIFF beside its name, and read it back.
+
+        It has overviews (means of what was measured). Every block is read back and compared with its checksum,
+        grid and nodata with what was asked for. A signal interrupts the wait.
 
         Parameters
         ----------
@@ -183,16 +194,28 @@ class SceneWriter:
             self._copy(fresh, compression, threads, report)
             self._read_back(fresh, grid, report)
             _force_to_disk(fresh)
-            fresh.replace(self.final)
-            _force_to_disk(self.final.parent)
         except WriteError:
             remove_family(fresh)
             raise
         except GDAL_ERRORS as error:
             remove_family(fresh)
             raise WriteError(f"{self.final} cannot be written: {error}; {self._what_to_do()}") from error
-        self._partial.remove()
         report(1.0)
+
+    def publish(self) -> None:
+        """Give what `prepare` made its final name, and remove the partial; of several files, prepare all first.
+
+        Raises
+        ------
+        WriteError
+            If the folder does not allow it.
+        """
+        try:
+            hidden_names(self.final)[2].replace(self.final)
+            _force_to_disk(self.final.parent)
+        except OSError as error:
+            raise WriteError(f"{self.final} cannot be named: {error}; {self._what_to_do()}") from error
+        self._partial.remove()
 
     def close(self) -> None:
         """Let go of the files; what is finished stays to be resumed. Closing twice is harmless."""

@@ -23,7 +23,7 @@ COMMANDS = {  # in the order people need them; said here so that `sardiff --help
     "despeckle": "Take the speckle out of a SAR scene; same grid, same units.",
     "score": "Compare a scene before and after, with or without the truth.",
     "simulate": "Make a georeferenced radar scene whose truth is known.",
-    "train": "Train a prior on folders of images.",
+    "train": "Train a prior on folders of images and rasters.",
     "doctor": "Check the installation; what a bug report needs.",
 }
 

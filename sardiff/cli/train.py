@@ -50,7 +50,7 @@ def train(
     progress: Kind,
     **settings: Any,
 ) -> None:
-    """Train a prior on the 8-bit images in FOLDERS, taken as amplitude.
+    """Train a prior on the images in FOLDERS: 8-bit ones, taken as amplitude, and rasters of clean backscatter.
 
     State is kept every two minutes in OUT.state.safetensors; the same command goes on from it. Nothing is ever
     unpickled.

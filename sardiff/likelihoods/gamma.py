@@ -10,11 +10,13 @@ from torch import Tensor
 from sardiff import units
 from sardiff.arrays import Images, PerImage
 
-__all__ = ["GammaSpeckle", "log_speckle_moments"]
+__all__ = ["REACH", "GammaSpeckle", "log_speckle_moments"]
 
 _DROP = 14.0  # the grids below end where the log-density has fallen this far under its mode
 _MOMENT_NODES = 33
 _SAMPLE_NODES = 65
+
+REACH = 10.0  # standard deviations of speckle: ratios beyond, one in 60 000 at one look, are the estimate's fault
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +114,11 @@ class GammaSpeckle:
         logarithm, z = y - E log n whatever x, of variance trigamma(looks): robust, dear at few looks. p = 1 is
         Fisher scoring, of variance 1 / looks: efficient, but a bright outlier pulls hard.
 
+        Beyond the ratios that speckle reaches (`REACH` standard deviations, a pixel in 60 000 at one look) the
+        estimate must be wrong, as over a bright target, and g, which grows as r^p, would carry z far above
+        the measurement. There z stays where it is until the debiased logarithm overtakes it, then follows
+        that. So z is never above both.
+
         Parameters
         ----------
         x : Images
@@ -138,7 +145,10 @@ class GammaSpeckle:
             bias, variance = log_speckle_moments(self.looks)
             return torch.where(self.measured, x + residual - bias, x), variance
         log_mean = self._log_moment(power)
-        z = x + torch.expm1(power * residual - log_mean) / power
+        far = math.log1p(REACH / math.sqrt(self.looks))
+        gain = torch.expm1(power * residual.clamp(max=far) - log_mean) / power
+        bias, _ = log_speckle_moments(self.looks)
+        z = x + torch.where(residual > far, torch.maximum(gain, residual - bias), gain)
         variance = math.expm1(self._log_moment(2 * power) - 2 * log_mean) / power**2
         return torch.where(self.measured, z, x), variance
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sardiff.arrays import Images
 from sardiff.device import choose_device
 from sardiff.errors import SettingsError
-from sardiff.likelihoods.gamma import GammaSpeckle
+from sardiff.likelihoods.gamma import REACH, GammaSpeckle
 from sardiff.priors.base import Prior
 from sardiff.priors.checkpoint import SHIPPED, load_prior
 from sardiff.priors.schedule import karras
@@ -170,6 +170,7 @@ class DespeckleTiles:
             steps = [last(self.steps(likelihood, start, noise)) for noise in noises]
             samples = torch.stack([step.x0 for step in steps])
             mean = torch.logsumexp(samples, dim=0) - math.log(len(samples))
+            mean = _with_targets(likelihood, mean)
             mean = torch.where(likelihood.measured, mean + _log_gain(likelihood, mean), torch.nan)
             if not self.settings.uncertainty:
                 return mean.cpu().numpy(), None
@@ -232,6 +233,19 @@ def _filled(likelihood: GammaSpeckle) -> Images:
     """Measured log-intensity, holes filled: by the mean of what was measured near them, else by 0."""
     measured = likelihood.measured
     return torch.where(measured, likelihood.y, _local_mean(likelihood.y, measured, WINDOW))
+
+
+def _with_targets(likelihood: GammaSpeckle, mean: Images) -> Images:
+    """The log estimate, but as measured where the measurement is brighter than speckle can explain.
+
+    A pixel whose ratio y / x lies more than `REACH` standard deviations of speckle above 1 is a target that
+    the prior took for noise: a corner reflector has no speckle, its measurement is its value. The change-over
+    is gradual, over one natural log unit, so that rounding cannot flip a pixel (the rule of the enhanced
+    filters of Lopes et al. 1990, IEEE TGRS 28(6), with a soft edge).
+    """
+    residual = torch.where(likelihood.measured, likelihood.y - mean, 0.0)
+    share = (residual - math.log1p(REACH / math.sqrt(likelihood.looks))).clamp(0, 1)
+    return mean + share**2 * (3 - 2 * share) * residual
 
 
 def _log_gain(likelihood: GammaSpeckle, mean: Images) -> Images:

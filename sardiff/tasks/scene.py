@@ -183,7 +183,14 @@ def restore_scene(
         finally:
             cores.close()  # type: ignore[attr-defined]
         for i, writer in enumerate(writers):
-            writer.finish(dict(tags), compression, lambda share, i=i: tell("finish", (i + share) / len(writers)))  # type: ignore[misc]
+            writer.prepare(
+                tags,
+                compression,
+                lambda share, i=i: tell("finish", (i + share) / len(writers)),
+                threads=workers,  # type: ignore[misc]
+            )
+        for writer in writers:
+            writer.publish()
         tell("done", 1.0)
 
 

@@ -155,7 +155,7 @@ def refused(result, said):
         (("--look", "1"), "See 'sardiff despeckle --help'"),
         (("--method", "magic"), "'magic' is not one of"),
         (("--samples", "4", "--method", "scoring"), "gives one estimate"),
-        (("--uncertainty", "--samples", "1", "--method", "moment"), "at least 2"),
+        (("--uncertainty", "--samples", "1", "--method", "moment"), "is the spread of its samples"),
         (("--tile", "8"), "x>=32"),
         (("--bands", "2"), "has bands 1 to 1, not 2"),
         (("--polarisation", "vv"), "is not a Sentinel-1 product"),

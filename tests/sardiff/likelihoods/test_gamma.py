@@ -209,19 +209,20 @@ def test_pseudo_observation_is_unbiased_at_the_truth_with_the_variance_it_tells(
     z, variance = GammaSpeckle(torch.from_numpy(y).reshape(1, 1, 1, -1), looks).pseudo_observation(x, power)
     (derivative,) = torch.autograd.grad(z.sum(), x)
     values = z.detach().numpy().ravel()
-    assert (weight * values).sum() == pytest.approx(0, abs=1e-6)
-    assert (weight * values**2).sum() == pytest.approx(variance, rel=1e-5)
-    assert (weight * derivative.numpy().ravel()).sum() == pytest.approx(0, abs=1e-6)
+    cut = 1e-3 if looks >= 1 else 3e-2  # what is cut off beyond `REACH`
+    assert (weight * values).sum() == pytest.approx(0, abs=cut)
+    assert (weight * values**2).sum() == pytest.approx(variance, rel=cut)
+    assert (weight * derivative.numpy().ravel()).sum() == pytest.approx(0, abs=cut)
 
 
 @given(looks=LOOKS)
 def test_pseudo_observation_runs_from_the_debiased_log_to_fisher_scoring(looks):
-    y, x = one(1.3), one(0.4)
+    y, x = one(1.0), one(0.4)
     bias, variance = log_speckle_moments(looks)
     z, spread = GammaSpeckle(y, looks).pseudo_observation(x, 0.0)
-    assert (z.item(), spread) == (pytest.approx(1.3 - bias), pytest.approx(variance))
+    assert (z.item(), spread) == (pytest.approx(1.0 - bias), pytest.approx(variance))
     z, spread = GammaSpeckle(y, looks).pseudo_observation(x, 1.0)
-    assert (z.item(), spread) == (pytest.approx(0.4 + math.expm1(0.9)), pytest.approx(1 / looks))
+    assert (z.item(), spread) == (pytest.approx(0.4 + math.expm1(0.6)), pytest.approx(1 / looks))
     # Efficiency rises with the power: no pseudo-observation tells more than the Fisher information.
     spreads = [GammaSpeckle(y, looks).pseudo_observation(x, p)[1] for p in (0.0, 1e-3, 0.01, 0.3, 0.7, 1.0)]
     assert all(a >= b * (1 - 1e-4) for a, b in pairwise(spreads))
@@ -262,3 +263,16 @@ def test_looks_must_be_positive(looks):
 def test_power_must_lie_between_the_two_limits():
     with pytest.raises(ValueError, match=r"^power must be from 0 to 1, got 1.5"):
         GammaSpeckle(torch.zeros(1, 1, 2, 2), 1.0).pseudo_observation(torch.zeros(1, 1, 2, 2), 1.5)
+
+
+@pytest.mark.parametrize("looks", [1.0, 4.4])
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_a_bright_target_is_no_brighter_than_it_was_measured(looks, power):
+    """However far the estimate lies below a target, its pseudo-observation ends at the debiased measurement."""
+    over = torch.linspace(0, 25, 400, dtype=torch.float64).reshape(1, 1, 20, 20)  # ln units: up to 108 dB
+    z, _ = GammaSpeckle(over, looks).pseudo_observation(torch.zeros_like(over), power)
+    bias, _ = log_speckle_moments(looks)
+    z, over = z.flatten(), over.flatten()
+    assert (z.diff() >= 0).all()
+    assert (z <= torch.maximum(over - bias, torch.full_like(over, 10 / looks**0.5 + 1e-9))).all()
+    torch.testing.assert_close(z[-1], over[-1] - bias)

@@ -94,6 +94,20 @@ def test_a_gain_in_the_input_is_the_same_gain_in_the_output():
     np.testing.assert_allclose(high - low, math.log(1e7), atol=2e-3)
 
 
+@pytest.mark.parametrize("over_db", [20.0, 40.0, 60.0])
+def test_a_bright_target_stays_one_and_lights_up_nobody(over_db):
+    """With the shipped prior: never brighter than measured, hardly darker, and its surroundings as they were."""
+    scene = flat_scene()
+    lit = scene.copy()
+    lit[0, 32, 32] = 3.0 * 10 ** (over_db / 10)
+    apply = DespeckleTiles(Despeckle(looks=1.0), device="cpu")
+    dark, bright = (10 / math.log(10) * apply(*tiles_of(s))[0, 0] for s in (scene, lit))
+    target_db = 10 * math.log10(lit[0, 32, 32])
+    assert bright[32, 32] == pytest.approx(target_db, abs=0.5)
+    assert np.abs(bright - dark)[:20].max() < 0.5
+    assert np.isfinite(bright).all()
+
+
 def test_it_travels_to_other_processes():
     apply = DespeckleTiles(Despeckle(looks=1.0), device="cpu")
     scene = flat_scene()

@@ -1,0 +1,118 @@
+"""The benchmarks start, and their own small functions tell the truth; what is heavy is run by hand."""
+
+import importlib
+from datetime import date, timedelta
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="benchmarks are not part of the distribution")
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    for needed in ("bm3d", "scipy"):
+        pytest.importorskip(needed)
+
+    def named(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    return named
+
+
+@pytest.mark.parametrize("name", ["quality", "real", "stacks", "engine", "kill", "invariance"])
+def test_each_says_how_it_is_used(load, name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        load(name).main(["--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert all(option in said for option in ("--quick", "--save", "--threads"))
+    assert f"{name}.py" in (BENCHMARKS / "README.md").read_text()
+
+
+def test_boxcar_and_lee_average_even_ground_and_leave_strong_points(load):
+    rivals = load("rivals")
+    rng = np.random.default_rng(0)
+    even = rng.gamma(4.0, 0.25, (64, 64))
+    assert rivals.boxcar(even, 7)[10, 10] == pytest.approx(even[7:14, 7:14].mean())
+    assert rivals.lee(even, looks=4.0).var() < 0.3 * even.var()
+    even[32, 32] = 1e6
+    assert rivals.lee(even, looks=4.0)[32, 32] > 0.7e6
+
+
+def test_bm3d_on_the_logarithm_keeps_a_constant_up_to_jensen(load):
+    speckled = 3.0 * np.random.default_rng(1).gamma(4.0, 0.25, (64, 64))
+    rivals = load("rivals")
+    clean = rivals.log_bm3d(speckled, 4.0)
+    assert clean.mean() == pytest.approx(3.0, rel=0.05)
+    assert clean.std() < 0.3
+    assert rivals.with_mean_of(clean, speckled).mean() == pytest.approx(speckled.mean())
+
+
+def test_validation_images_become_intensity_by_luminance(load):
+    pixels = np.zeros((600, 20, 3), np.uint8)
+    pixels[..., 1] = 100
+    intensity = load("quality").intensity_of(pixels)
+    assert intensity.shape == (512, 20)
+    np.testing.assert_allclose(np.sqrt(intensity), (58.7 + 1) / 256, rtol=1e-6)
+
+
+def test_coverage_of_an_honest_uncertainty(load):
+    quality = load("quality")
+    rng = np.random.default_rng(0)
+    spread = rng.uniform(0.5, 2.0, (200, 200))
+    case = quality.Case("made up", np.ones((200, 200)), np.ones((200, 200)))
+    honest = 10 ** (spread * rng.standard_normal(spread.shape) / 10)
+    row = quality.uncertainty_row("honest", [case], 1.0, lambda _: np.stack([honest, spread]))
+    assert row["within 1 std (.683)"] == pytest.approx(0.683, abs=0.01)
+    assert row["within 1.96 std (.95)"] == pytest.approx(0.95, abs=0.01)
+    assert row["rms ratio"] == pytest.approx(1, abs=0.02)
+    assert 0.2 < row["rank correlation"] < 0.6
+
+
+def test_the_reference_of_a_date_leaves_out_the_near_ones(load):
+    stacks = load("stacks")
+    days = [date(2024, 1, 1) + timedelta(days=step) for step in (0, 12, 59, 60, 200)]
+    stack = np.arange(1.0, 6.0)[:, None, None] * np.ones((1, 3, 3))
+    np.testing.assert_allclose(stacks.reference(stack, days, 0), 4.5)
+    assert stacks.spread(21, 3) == [0, 10, 20]
+    looks = np.random.default_rng(0).gamma(6.0, 1 / 6, (21, 64, 64))
+    assert stacks.temporal_looks(looks) == pytest.approx(6, rel=0.1)
+
+
+def test_lag_correlation_of_a_moving_average(load):
+    white = np.random.default_rng(0).standard_normal((400, 401))
+    image = white[:, 1:] + white[:, :-1]
+    starts = np.arange(0, 360, 40)
+    along_rows, along_cols = load("real").lag_correlation(image, starts, starts, 40)
+    np.testing.assert_allclose(along_rows, 0, atol=0.05)
+    np.testing.assert_allclose(along_cols, [0.5, 0, 0], atol=0.05)
+
+
+def test_differences_of_two_cuts(load):
+    invariance = load("invariance")
+    a = np.zeros((1, 4, 4), np.float32)
+    b = a.copy()
+    b[0, 2, 2] = np.log(10) / 10
+    a[0, 0, 0] = b[0, 0, 0] = np.nan
+    assert invariance.largest_db(a, b)[0] == pytest.approx(1.0, rel=1e-5)
+    b[0, 3, 3] = np.nan
+    assert invariance.largest_db(a, b)[0] == np.inf
+
+
+def test_a_file_with_other_tags_is_not_the_same(load, tmp_path):
+    rasterio = pytest.importorskip("rasterio")
+    kill = load("kill")
+    paths = [tmp_path / name for name in ("a.tif", "b.tif")]
+    for path, tag in zip(paths, ("x", "y"), strict=True):
+        place = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 5e5, 0, -10, 5e6)}
+        size = {"width": 16, "height": 16, "count": 1, "dtype": "float32"}
+        with rasterio.open(path, "w", driver="GTiff", **size, **place) as dataset:
+            dataset.update_tags(WHAT=tag)
+    assert kill.compare(*paths) == {"same bytes": False, "same pixels": True, "same tags": False}
+    assert all(kill.compare(paths[0], paths[0]).values())
