@@ -2,8 +2,8 @@
 
 OPERA RTC-S1 stacks of 21 dates. The reference of a date is the mean intensity of the dates at least 60 days from it
 (nearer ones share speckle). RMSE is of 10 log10 intensity over pixels measured throughout; it holds what the ground
-changed, too, and the speckle left in the reference, so nothing reaches 0. "Centred" leaves out the mean difference in dB
-of the two dates (moisture, and the log of speckle, whose mean is below 0): what remains has to do with single pixels.
+changed, too, and the speckle left in the reference, so nothing reaches 0. "Centred" leaves out the mean difference in
+dB of the two (moisture, and the log of speckle, whose mean is below 0): what remains has to do with single pixels.
 The open-sea stack is left out: it changes with the wind.
 
 Looks are either estimated from the one date ("auto", what a user gets who says nothing) or "temporal": the median over
@@ -12,6 +12,7 @@ pixels of mean^2 / variance through the dates, which change of the ground can on
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -126,6 +127,8 @@ def score_date(stack: NDArray[np.float32], days: Sequence[date], k: int, options
     }
     images: dict[str, Any] = {"raw": one}
     for wish, looks in numbers.items():
+        if not math.isfinite(looks):
+            continue
         da = xr.DataArray(one, dims=("y", "x"))
         try:
             lazy = despeckle(

@@ -75,7 +75,7 @@ class Despeckle:
             raise SettingsError("Method 'scoring' gives one estimate; for several samples choose 'moment'.")
         if self.uncertainty and self.solver != "scoring" and self.samples < 2:
             raise SettingsError(
-                f"The uncertainty of {self.method!r} is the spread of its samples: ask for several, such as --samples 8."
+                f"The uncertainty of {self.method!r} is the spread of its samples: ask for more, such as --samples 8."
             )
 
     @property

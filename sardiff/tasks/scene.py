@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,15 +184,14 @@ def restore_scene(
         finally:
             cores.close()  # type: ignore[attr-defined]
         for i, writer in enumerate(writers):
-            writer.prepare(
-                tags,
-                compression,
-                lambda share, i=i: tell("finish", (i + share) / len(writers)),
-                threads=workers,  # type: ignore[misc]
-            )
+            writer.prepare(tags, compression, partial(_tell_finish, tell, i, len(writers)), threads=workers)
         for writer in writers:
             writer.publish()
         tell("done", 1.0)
+
+
+def _tell_finish(tell: Callable[[str, float], None], i: int, count: int, share: float) -> None:
+    tell("finish", (i + share) / count)
 
 
 def encode_log(source: Source, units: Any) -> Callable[[NDArray[np.float32], slice, slice], NDArray[np.float32]]:

@@ -119,7 +119,7 @@ def test_other_settings_do_not_go_on_from_it(run, scene, tmp_path, monkeypatch):
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("geo_io.write.SceneWriter.finish", stop)
+        patch.setattr("geo_io.write.SceneWriter.prepare", stop)
         assert run("despeckle", scene, out, *SMALL_TILES).exit_code == 2
     other = run("despeckle", scene, out, *SMALL_TILES, "--seed", 1)
     assert other.exit_code == 2

@@ -139,7 +139,7 @@ def test_the_early_start_is_noisier_with_fewer_looks():
         ({"looks": 1.0, "samples": 0}, "samples must be >= 1, got 0"),
         ({"looks": 1.0, "seed": -1}, "seed must be from 0"),
         ({"looks": 1.0, "method": "scoring", "samples": 2}, "choose 'moment'"),
-        ({"looks": 1.0, "method": "gibbs", "uncertainty": True}, "ask for several"),
+        ({"looks": 1.0, "method": "gibbs", "uncertainty": True}, "ask for more"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):
