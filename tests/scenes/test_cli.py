@@ -115,7 +115,7 @@ def test_a_signal_leaves_what_the_same_command_goes_on_from(start, run, scene, t
 def test_other_settings_do_not_go_on_from_it(run, scene, tmp_path, monkeypatch):
     out = tmp_path / "out.tif"
 
-    def stop(*args):
+    def stop(*args, **options):
         raise MemoryError
 
     with monkeypatch.context() as patch:
