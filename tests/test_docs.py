@@ -117,3 +117,17 @@ def test_every_requirement_has_its_exact_version():
     requirements = [*wanted["dependencies"], *wanted["optional-dependencies"]["dev"]]
     pinned = set(re.findall(r"^([a-z0-9-]+)==", text("constraints.txt"), re.MULTILINE))
     assert {re.match(r"[\w-]+", requirement)[0].lower() for requirement in requirements} - pinned == set()
+
+
+def test_what_the_packages_import_they_require():
+    requirements = project()["project"]["dependencies"]
+    required = {re.match(r"[\w-]+", requirement)[0].lower() for requirement in requirements}
+    names = {"skimage": "scikit-image", "PIL": "pillow"}
+    optional = {"matplotlib", "distributed"}
+    for package in ("sardiff", "tiling", "geo_io"):
+        for path in (ROOT / package).rglob("*.py"):
+            nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+            imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+            imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0}
+            tops = {name.split(".")[0] for name in imported} - sys.stdlib_module_names - {"sardiff", "tiling", "geo_io"}
+            assert {names.get(top, top) for top in tops} - required - optional == set(), path

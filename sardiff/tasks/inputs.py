@@ -102,7 +102,7 @@ def measure_looks(source: Source) -> LooksEstimate:
 def settle_looks(source: Source, looks: float | Literal["auto"]) -> Looks:
     """Return the number of looks to use: as given, or estimated.
 
-    Complex data have one look. An estimate is refused when it is little more than a guess.
+    Complex data have one look. No product has fewer: an estimate below 1 is texture, and becomes 1.
 
     Raises
     ------
@@ -123,4 +123,6 @@ def settle_looks(source: Source, looks: float | Literal["auto"]) -> Looks:
     if not np.isfinite(estimate.looks):
         raise SettingsError(f"{source.name}: looks cannot be estimated ({estimate.reason}). Say --looks NUMBER.")
     reason = f"estimated, with {estimate.certainty} certainty: {estimate.reason.rstrip('.')}"
-    return Looks(float(f"{estimate.looks:.3g}"), reason)
+    if estimate.looks < 1:
+        reason += "; no product has less than one look"
+    return Looks(max(1.0, float(f"{estimate.looks:.3g}")), reason)
