@@ -7,10 +7,10 @@ that reads the same blocks without overlap, rows first, and writes them. Like is
 tiles  the engine up to its last block, against the loop into a tiled uncompressed GeoTIFF (what the engine's
        unfinished file is);
 whole  the engine to its final name, against that loop, then the same copy to a COG, and fsync. Reading back and
-       comparing checksums is the engine's alone.
+       comparing checksums is the engine's alone, and told apart as `check`.
 
-Each run is a process of its own; the input is in the page cache for all. CPU seconds tell more than seconds on a
-machine that others use.
+Each run is a process of its own, GDAL held as `sardiff` holds it; the input is in the page cache for all. CPU seconds
+tell more than seconds on a machine that others use.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ import record
 
 BLOCK, OVERLAP = 512, 64  # pixels: those of the default method
 MODES = ("engine", "plain")
+PARTS = ("tiles", "copy", "check", "whole")
+COPIED = 0.8  # of the progress of finishing; then the file is read back
 
 
 def make_scene(path: Path, shape: tuple[int, int]) -> None:
@@ -69,8 +71,11 @@ def run_engine(scene: Path, output: Path, workers: int, compression: str) -> dic
     marks: dict[str, tuple[float, float]] = {}
 
     def report(progress: Progress) -> None:
-        if progress.phase == "finish" and not marks:
-            marks["finish"] = clock()
+        if progress.phase == "finish":
+            if "tiles" not in marks:
+                marks["tiles"] = clock()
+            if progress.share > COPIED and "copy" not in marks:
+                marks["copy"] = clock()
 
     encode = source.encode
     outputs = [Output(output, slice(0, 1), encode, source.metadata, source.metadata.nodata)]
@@ -79,7 +84,7 @@ def run_engine(scene: Path, output: Path, workers: int, compression: str) -> dic
         source, identity, layout, outputs, out_bands=1, fingerprint={}, tags={}, workers=workers,
         compression=compression, report=report,
     )  # fmt: skip
-    return _spent(begin, marks["finish"], clock())
+    return _spent(begin, marks["tiles"], marks["copy"], clock())
 
 
 def run_plain(scene: Path, output: Path, workers: int, compression: str) -> dict[str, float]:
@@ -102,8 +107,9 @@ def run_plain(scene: Path, output: Path, workers: int, compression: str) -> dict
         )  # fmt: skip
     with open(output, "rb") as file:
         os.fsync(file.fileno())
+    end = clock()
     between.unlink()
-    return _spent(begin, middle, clock())
+    return _spent(begin, middle, end, end)
 
 
 def clock() -> tuple[float, float]:
@@ -112,22 +118,20 @@ def clock() -> tuple[float, float]:
     return time.perf_counter(), used.ru_utime + used.ru_stime
 
 
-def _spent(begin: tuple[float, float], middle: tuple[float, float], end: tuple[float, float]) -> dict[str, float]:
-    return {
-        "tiles_s": middle[0] - begin[0],
-        "tiles_cpu_s": middle[1] - begin[1],
-        "whole_s": end[0] - begin[0],
-        "whole_cpu_s": end[1] - begin[1],
-        "peak_mb": record.peak_mb(),
-    }
+def _spent(*marks: tuple[float, float]) -> dict[str, float]:
+    spans = {part: marks[i : i + 2] for i, part in enumerate(PARTS[:-1])} | {"whole": (marks[0], marks[-1])}
+    seconds = {f"{part}_s": end[0] - begin[0] for part, (begin, end) in spans.items()}
+    cpu = {f"{part}_cpu_s": end[1] - begin[1] for part, (begin, end) in spans.items()}
+    return {**seconds, **cpu, "peak_mb": record.peak_mb()}
 
 
 def child(arguments: Sequence[str]) -> None:
+    from geo_io.harden import clean_environment
+
+    clean_environment()  # as the command line does: it bounds GDAL's cache
     mode, scene, output, workers, compression = arguments
     run = {"engine": run_engine, "plain": run_plain}[mode]
-    base = record.peak_mb()
-    spent = run(Path(scene), Path(output), int(workers), compression)
-    print(json.dumps({**spent, "base_mb": base}))
+    print(json.dumps(run(Path(scene), Path(output), int(workers), compression)))
 
 
 def measure(mode: str, scene: Path, folder: Path, options: argparse.Namespace) -> dict[str, float]:
@@ -162,19 +166,21 @@ def compare(shape: tuple[int, int], repeats: int, folder: Path, options: argpars
     finally:
         scene.unlink()
     middle = {m: {k: statistics.median(run[k] for run in runs[m]) for k in runs[m][0]} for m in MODES}
-    rows = [
-        {
-            "what": f"{mode}, {part}",
-            "MP/s": megapixels / middle[mode][f"{part}_s"],
-            "s": middle[mode][f"{part}_s"],
-            "cpu s": middle[mode][f"{part}_cpu_s"],
-            "over plain": middle[mode][f"{part}_s"] / middle["plain"][f"{part}_s"] - 1,
-            "cpu over plain": middle[mode][f"{part}_cpu_s"] / middle["plain"][f"{part}_cpu_s"] - 1,
-            "peak MiB": max(run["peak_mb"] for run in runs[mode]),
-        }
-        for part in ("tiles", "whole")
-        for mode in MODES
-    ]
+    plain, rows = middle["plain"], []
+    for part in PARTS:
+        for mode in MODES:
+            spent = middle[mode]
+            rows.append(
+                {
+                    "what": f"{mode}, {part}",
+                    "MP/s": megapixels / spent[f"{part}_s"] if spent[f"{part}_s"] else None,
+                    "s": spent[f"{part}_s"],
+                    "cpu s": spent[f"{part}_cpu_s"],
+                    "extra s / plain whole": (spent[f"{part}_s"] - plain[f"{part}_s"]) / plain["whole_s"],
+                    "extra cpu / plain whole": (spent[f"{part}_cpu_s"] - plain[f"{part}_cpu_s"]) / plain["whole_cpu_s"],
+                    "peak MiB": max(run["peak_mb"] for run in runs[mode]),
+                }
+            )
     record.table(rows, f"{shape[0]} x {shape[1]}, {options.compression}, medians of {repeats}")
     extra = middle["engine"]["whole_cpu_s"] - middle["plain"]["whole_cpu_s"]
     return {
