@@ -16,7 +16,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from geo_io import tiff
 from geo_io.errors import ReadError, UnsafeInput
-from geo_io.harden import OPEN_OPTIONS
+from geo_io.harden import read_options
 from geo_io.vrt import looks_like_vrt, read_vrt
 
 __all__ = ["find", "open_checked", "open_dataset", "refuse_absurd", "refuse_pictures"]
@@ -99,7 +99,7 @@ def open_dataset(target: str, name: str) -> Any:
 @contextmanager
 def open_checked(target: str, name: str) -> Iterator[Any]:
     """Open what `find` returned for as long as the context lasts, without sidecars or network."""
-    with rasterio.Env(**OPEN_OPTIONS), open_dataset(target, name) as dataset:
+    with rasterio.Env(**read_options()), open_dataset(target, name) as dataset:
         yield dataset
 
 

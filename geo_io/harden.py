@@ -8,7 +8,7 @@ from typing import Final
 
 from geo_io.errors import GeoIOError
 
-__all__ = ["OPEN_OPTIONS", "check_proj", "clean_environment"]
+__all__ = ["OPEN_OPTIONS", "check_proj", "clean_environment", "read_options"]
 
 # Data folders of another program's PROJ and GDAL: with them every CRS silently degrades.
 LEAKED: Final = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH")
@@ -54,6 +54,17 @@ def clean_environment(environ: MutableMapping[str, str] | None = None) -> tuple[
     environ["GDAL_SKIP"] = NETWORK_DRIVERS
     environ.setdefault("GDAL_CACHEMAX", CACHE_MB)
     return dropped
+
+
+def read_options() -> dict[str, str | int]:
+    """Return `OPEN_OPTIONS`, and the block cache that a row of tiles needs; a user's own `GDAL_CACHEMAX` is kept.
+
+    For `rasterio.Env` around every open and read. A notebook never calls `clean_environment`, and GDAL's own
+    choice, a twentieth of the memory, is too much on a large machine.
+    """
+    if "GDAL_CACHEMAX" in os.environ:
+        return dict(OPEN_OPTIONS)
+    return {**OPEN_OPTIONS, "GDAL_CACHEMAX": int(CACHE_MB)}
 
 
 def check_proj() -> None:

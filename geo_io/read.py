@@ -21,7 +21,7 @@ from rasterio.windows import Window
 from geo_io.check import find, open_checked, open_dataset, refuse_absurd, refuse_pictures
 from geo_io.errors import ReadError
 from geo_io.grid import Grid
-from geo_io.harden import OPEN_OPTIONS
+from geo_io.harden import read_options
 from geo_io.source import Metadata, sample_windows, scene_strips
 from geo_io.values import Detected, Hint, Units, Values, detect_values, from_intensity, to_intensity
 
@@ -178,6 +178,8 @@ class RasterSource:
             out = ((from_intensity(intensity, units or own) - offset) / scale).astype(np.float32)
             out[out == fill] += np.float32(max(abs(float(fill)) * 1e-6, 1e-6))
             out[~np.isfinite(out)] = fill
+        if not np.isnan(intensity).any():
+            return out
         pixels, missing = self._read(rows, cols, everything)
         unmeasured = np.isnan(self._intensity(pixels, missing, everything))
         keep = self.values != "complex" and (units or own) == own
@@ -211,7 +213,7 @@ class RasterSource:
             empty = np.zeros((len(numbers), bottom - top, right - left), kind)
             return empty, empty.astype(bool)
         try:
-            with rasterio.Env(**OPEN_OPTIONS):
+            with rasterio.Env(**read_options()):
                 dataset = self._local.get(self)
                 raw = dataset.read(numbers, window=window)
                 missing = dataset.read_masks(numbers, window=window) == 0 if self._masked else np.zeros(raw.shape, bool)

@@ -179,10 +179,12 @@ class SafeSource:
         Where the product measured nothing the stored value stays, or nodata (0) in units other than its own. A
         result that is not finite becomes nodata too; one that happens to be 0 is moved to the next number above.
         """
-        stored = self.stored(rows, cols)
         result = from_intensity(intensity, units or "intensity")
         result = np.where(result == 0, np.finfo(np.float32).tiny, result)
         result = np.where(np.isfinite(result), result, np.float32(0))
+        if not np.isnan(intensity).any():
+            return result
+        stored = self.stored(rows, cols)
         unmeasured = stored if units in (None, "intensity") else np.zeros_like(stored)
         return np.where(stored > 0, result, unmeasured)
 

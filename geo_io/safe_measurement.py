@@ -15,7 +15,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOEr
 from rasterio.windows import Window
 
 from geo_io.errors import ReadError, UnsafeInput
-from geo_io.harden import OPEN_OPTIONS
+from geo_io.harden import read_options
 from geo_io.safe_files import Stamp
 
 __all__ = ["Measurement"]
@@ -62,7 +62,7 @@ class Measurement:
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Digital numbers of a window, and which of them were measured."""
         try:
-            with rasterio.Env(**OPEN_OPTIONS):
+            with rasterio.Env(**read_options()):
                 dataset = self.dataset()
                 dn = dataset.read(1, window=Window.from_slices(rows, cols))
         except RasterioError as error:
@@ -75,7 +75,7 @@ class Measurement:
 
     def _open(self) -> Any:
         try:
-            with _OPENING, warnings.catch_warnings(), rasterio.Env(**OPEN_OPTIONS):
+            with _OPENING, warnings.catch_warnings(), rasterio.Env(**read_options()):
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 dataset = rasterio.open(self.path, driver="GTiff", sharing=False)
         except RasterioIOError as error:

@@ -106,8 +106,8 @@ class Source(Protocol):
     ) -> NDArray[np.float32]:
         """Turn a result's linear intensity (bands, h, w) into what the output file stores.
 
-        In the input's units (or `units`), scale and offset undone; wherever the input was not measured, its
-        stored value unchanged. Complex input becomes intensity, NaN where not measured.
+        In the input's units (or `units`), scale and offset undone; NaN says that the input was not measured
+        there, and becomes its stored value, unchanged. Complex input becomes intensity, NaN where not measured.
         """
         ...
 

@@ -28,7 +28,8 @@ __all__ = ["METHODS", "Despeckle", "DespeckleTiles", "Method", "overlap_for"]
 Method = Literal["auto", "scoring", "moment", "sar-dps", "diffpir", "gibbs"]
 METHODS: tuple[Method, ...] = ("auto", "scoring", "moment", "sar-dps", "diffpir", "gibbs")
 
-STEPS = {"scoring": 2, "moment": 6, "sar-dps": 100, "diffpir": 20, "gibbs": 15}
+STEPS = {"moment": 6, "sar-dps": 100, "diffpir": 20, "gibbs": 15}
+FEW_LOOKS = 2.0  # below, a third pass of scoring pays; above, it changes nothing
 WINDOW = 12.0  # pixels: standard deviation of the Gaussian window within which radiometry is kept
 
 
@@ -43,7 +44,8 @@ class Despeckle:
     method : str
         "auto" is "scoring" for one sample and "moment" for several; "sar-dps" is the published method.
     steps : int, optional
-        Passes of "scoring", noise levels of the others; by default what `STEPS` says.
+        Passes of "scoring", noise levels of the others. By default 3 passes at less than `FEW_LOOKS` looks and
+        2 at more, or what `STEPS` says.
     samples : int
         Posterior samples to average, >= 1. "scoring" gives one estimate.
     uncertainty : bool
@@ -88,7 +90,9 @@ class Despeckle:
     @property
     def levels(self) -> int:
         """Steps, with the method's default filled in."""
-        return STEPS[self.solver] if self.steps is None else self.steps
+        if self.steps is not None:
+            return self.steps
+        return STEPS.get(self.solver, 3 if self.looks < FEW_LOOKS else 2)
 
 
 def overlap_for(settings: Despeckle, prior: Prior) -> int:
@@ -164,8 +168,8 @@ class DespeckleTiles:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         device = choose_device(self.device)
         likelihood = GammaSpeckle.from_intensity(torch.from_numpy(intensity).to(device), self.settings.looks)
-        start = _filled(likelihood)
         with torch.no_grad():
+            start = self._start(likelihood)
             noises = [_PlaceNoise(self.settings.seed, k, band, tiles, device) for k in range(self.settings.samples)]
             steps = [last(self.steps(likelihood, start, noise)) for noise in noises]
             samples = torch.stack([step.x0 for step in steps])
@@ -181,21 +185,27 @@ class DespeckleTiles:
             deviation = torch.where(likelihood.measured, DB_PER_LOG * spread, torch.nan)
         return mean.cpu().numpy(), deviation.cpu().numpy()
 
+    def _start(self, likelihood: GammaSpeckle) -> Images:
+        """Where a method begins: the measurement, holes filled; for those that sample, its `scoring` estimate."""
+        filled = _filled(likelihood)
+        if self.settings.solver == "scoring":
+            return filled
+        return last(scoring(self.prior.denoise, likelihood, filled)).x0
+
     def steps(self, likelihood: GammaSpeckle, start: Images, noise: _PlaceNoise) -> Iterator[Step]:
-        """Run the method on one batch; early start from `scoring` for all methods that sample."""
+        """Run the method on one batch, from what `_start` gives."""
         prior, solver, levels = self.prior, self.settings.solver, self.settings.levels
         if solver == "scoring":
             return scoring(prior.denoise, likelihood, start, steps=levels)
-        cheap = last(scoring(prior.denoise, likelihood, start)).x0
         sigma = first_sigma(prior, likelihood.looks)
         sigmas = karras(sigma, sigma / 20, levels)
         if solver == "moment":
-            return moment(prior.denoise, likelihood, sigmas, noise.normal, start=cheap)
+            return moment(prior.denoise, likelihood, sigmas, noise.normal, start=start)
         if solver == "sar-dps":
-            return dps(prior.denoise, likelihood, sigmas, noise.normal, start=cheap)
+            return dps(prior.denoise, likelihood, sigmas, noise.normal, start=start)
         if solver == "diffpir":
-            return diffpir(prior.denoise, likelihood, sigmas, noise.normal, start=cheap)
-        return gibbs(prior.denoise, likelihood, sigmas, noise.normal, noise.uniform, variance=prior.v, start=cheap)
+            return diffpir(prior.denoise, likelihood, sigmas, noise.normal, start=start)
+        return gibbs(prior.denoise, likelihood, sigmas, noise.normal, noise.uniform, variance=prior.v, start=start)
 
 
 def first_sigma(prior: Prior, looks: float) -> float:

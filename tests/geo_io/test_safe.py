@@ -180,7 +180,7 @@ def test_what_was_measured_comes_out_as_the_result_and_the_rest_as_it_was(make_s
     np.testing.assert_array_equal(encoded[~measured], stored[~measured])
     assert encoded[0, 15, 15] == 0  # no result is nodata
     assert (np.delete(encoded[measured], 0) <= np.float32(0.1)).all()
-    in_db = source.encode(np.ones_like(result), rows, cols, units="db")
+    in_db = source.encode(np.where(measured, 1.0, np.nan), rows, cols, units="db")
     assert (in_db[~measured] == 0).all()  # a negative power would be a fine figure in dB
     assert (in_db[measured] != 0).all()  # and 0 dB must not be nodata
     assert np.abs(in_db).max() < 1e-30
