@@ -5,22 +5,25 @@
 #   make check      the whole gate: format, lint, types, imports, doctests, tests
 #   make test-all   the tests that take longer too, and those of the built wheel
 #   make lint       format, lint, types, imports
-#   make bench      measure quality and speed into benchmarks/results
+#   make bench      measure quality, speed and durability into benchmarks/results (hours)
 #   make setup      the environment alone
 #   make clean      remove what these made, but for the environment
 #
-# PYTHON chooses the interpreter of a new environment: make test PYTHON=python3.12
+# PYTHON chooses the interpreter of a new environment, DEMO, PYTEST and BENCH add options:
+#
+#   make test PYTHON=python3.12 PYTEST="-x -k gamma"
+#   make demo DEMO="--size 512"
+#   make bench BENCH=--quick
 
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?=
+BENCH ?=
 PYTEST ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-# Every call into sardiff has its shapes and types checked. An int will do for a float, as PEP 484 has it.
-CHECKED := --jaxtyping-packages='sardiff,beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))'
-RUN := $(BIN)/python -m pytest $(CHECKED) $(PYTEST)
+RUN := $(BIN)/python -m pytest $(PYTEST)
 WITH_DOCTESTS := --doctest-modules tests sardiff tiling geo_io
 
 .PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all bench demo clean
@@ -68,7 +71,7 @@ test-slow: $(INSTALLED)
 	$(RUN) -m "slow and not wheel" tests
 
 test-wheel: $(INSTALLED)
-	$(BIN)/python -m pytest $(PYTEST) -m wheel tests/test_wheel.py
+	$(RUN) -m wheel tests
 
 test-all: $(INSTALLED)
 	$(RUN) $(WITH_DOCTESTS)
@@ -77,8 +80,9 @@ demo: $(INSTALLED)
 	$(BIN)/sardiff demo $(DEMO)
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/quality.py
-	$(BIN)/python benchmarks/speed.py
+	for script in quality real stacks engine kill invariance; do \
+		$(BIN)/python benchmarks/$$script.py --save $(BENCH) || exit 1; \
+	done
 
 clean:
 	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
