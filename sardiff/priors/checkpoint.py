@@ -46,6 +46,7 @@ def save_prior(
     weights = out.with_name(out.name + ".safetensors")
     new_weights, new_card = (out.with_name(out.name + end) for end in (".safetensors.new", ".json.new"))
     save_file({k: v.detach().half().cpu().contiguous() for k, v in network.state_dict().items()}, new_weights)
+    new_weights.chmod(0o644)  # safetensors writes what only its owner may read
     card = {
         "format": FORMAT,
         "network": "LocalUNet",
