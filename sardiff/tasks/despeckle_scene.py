@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["despeckle", "despeckle_array", "despeckle_file", "uncertainty_path"]
 
-TILE = {"scoring": 512}  # pixels; samplers differentiate through the network and need the memory
+TILE = {"scoring": 768}  # pixels; samplers differentiate through the network and need the memory
 SAMPLER_TILE = 256
 SAMPLES = 8  # that an uncertainty is taken from when a sampler is named without a number
 
