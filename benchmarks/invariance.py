@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sardiff.device import one_share_of_threads
 from sardiff.priors.checkpoint import SHIPPED, load_prior
 from sardiff.simulate import landscape, speckle
-from sardiff.tasks.despeckle import Despeckle, DespeckleTiles, overlap_for
+from sardiff.tasks.despeckle import ESTIMATES, Despeckle, DespeckleTiles, overlap_for
 from sardiff.units import DB_PER_LOG
 from tiling import Layout, stream_tiles
 
@@ -88,6 +88,7 @@ def largest_db(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[float, f
 
 def check(settings: Despeckle, scene: NDArray[np.float32], cuts: Sequence[Cut], options: Any) -> dict[str, Any]:
     apply = DespeckleTiles(settings, load_prior(options.weights), options.device)
+    solver = settings.solver(apply.prior)
     overlap = options.overlap or overlap_for(settings, apply.prior)
     whole = restore(scene, apply, Cut(max(scene.shape)), overlap)
     rows, low, high = [], whole.copy(), whole.copy()
@@ -98,13 +99,13 @@ def check(settings: Despeckle, scene: NDArray[np.float32], cuts: Sequence[Cut], 
         low, high = np.fmin(low, result), np.fmax(high, result)
         seconds = time.perf_counter() - began
         rows.append({"cut": str(cut), "max dB": most, "99.9 % dB": nearly, "s": seconds})
-        print(f"{settings.solver}: {cut}: {most:.5f} dB, {seconds:.0f} s", file=sys.stderr, flush=True)
+        print(f"{solver}: {cut}: {most:.5f} dB, {seconds:.0f} s", file=sys.stderr, flush=True)
     pair = largest_db(low, high)[0] if all(np.isfinite(row["max dB"]) for row in rows) else float("inf")
     worst = np.unravel_index(np.nanargmax(high - low), low.shape)
-    title = f"{settings.solver}, L = {settings.looks:g}, overlap {overlap}: any two differ by at most {pair:.5f} dB"
+    title = f"{solver}, L = {settings.looks:g}, overlap {overlap}: any two differ by at most {pair:.5f} dB"
     record.table(rows, title)
     return {
-        "method": settings.solver, "L": settings.looks, "overlap": overlap, "rows": rows, "any two, max dB": pair,
+        "method": solver, "L": settings.looks, "overlap": overlap, "rows": rows, "any two, max dB": pair,
         "where": [int(i) for i in worst[1:]], "holds": pair <= LIMIT_DB,
     }  # fmt: skip
 
@@ -113,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = record.parser(__doc__)
     parser.add_argument("--size", type=int, default=640, help="side of the scene")
     parser.add_argument("--looks", type=float, default=1.0)
-    parser.add_argument("--all", action="store_true", help="also moment, on a scene of 384 with two cuts, and gibbs")
+    parser.add_argument("--all", action="store_true", help="also scoring, and moment on a scene of 384 with two cuts")
     parser.add_argument("--methods", help="these alone, separated by commas")
     parser.add_argument("--overlap", type=int, help="instead of the default one")
     parser.add_argument("--weights", default=str(SHIPPED))
@@ -121,13 +122,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     record.use_threads(options.threads)
     began = time.monotonic()
-    chosen = options.methods.split(",") if options.methods else ["scoring", "moment"] if options.all else ["scoring"]
+    chosen = (
+        options.methods.split(",") if options.methods else ["auto", "scoring", "moment"] if options.all else ["auto"]
+    )
     results = []
     for method in chosen:
-        small = method != "scoring" or options.quick
+        small = method not in ("auto", *ESTIMATES) or options.quick
         scene = make_scene(384 if small else options.size, options.looks)
         cuts = CUTS[:1] if options.quick else (CUTS[0], CUTS[4]) if small else CUTS
-        steps = 2 if options.quick and method != "scoring" else None
+        steps = 2 if options.quick and small else None
         results.append(check(Despeckle(looks=options.looks, method=method, steps=steps), scene, cuts, options))
     record.emit("invariance", options, results, began=began)
 

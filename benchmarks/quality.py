@@ -116,7 +116,7 @@ def score(
 
 def inflation_of(cases: Sequence[Case], settings: Despeckle, prior: Any) -> float:
     """How much more is read and computed for each pixel of these small images than for each of a large scene."""
-    overlap, tile = overlap_for(settings, prior), TILE.get(settings.solver, SAMPLER_TILE)
+    overlap, tile = overlap_for(settings, prior), TILE.get(settings.solver(prior), SAMPLER_TILE)
     read = 0
     for case in cases:
         side = math.ceil(min(tile, max(case.truth.shape)) / 16) * 16
@@ -132,7 +132,7 @@ def our_rows(
     for settings in wanted:
         full = Despeckle(looks=looks, **settings)
         count = f" x {full.samples}" if full.samples > 1 else ""
-        name = f"{full.solver}, {full.levels} steps{count}"
+        name = f"{full.solver(prior)}, {full.levels(prior)} steps{count}"
         method = lambda case, s=settings: ours(case, looks, options, **s)[0]  # noqa: E731
         rows.append(score(name, method, cases, looks, inflation_of(cases, full, prior)))
     return rows

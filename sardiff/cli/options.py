@@ -28,7 +28,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 # As `sardiff.tasks.despeckle.METHODS` and `geo_io.write.COMPRESSIONS` (a test compares them): importing those takes
 # seconds, which --help should not.
-METHODS = ("auto", "scoring", "moment", "sar-dps", "diffpir", "gibbs")
+METHODS = ("auto", "one-pass", "scoring", "moment", "sar-dps", "diffpir", "gibbs")
 COMPRESSIONS = ("deflate", "zstd", "lzw", "none")
 
 

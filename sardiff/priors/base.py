@@ -12,7 +12,10 @@ from torch import Tensor
 from sardiff.arrays import Images, PerImage
 from sardiff.priors.variance import LocalVariance
 
-__all__ = ["Denoiser", "Prior", "level", "tabulate"]
+__all__ = ["UNKNOWN", "Denoiser", "Given", "Posterior", "Prior", "level", "tabulate"]
+
+UNKNOWN = -1.0
+"""Correlation of speckle, where it is not told."""
 
 
 @runtime_checkable
@@ -25,6 +28,42 @@ class Denoiser(Protocol):
 
     def __call__(self, x: Images, sigma: float | PerImage) -> Images:
         """Return D(x; sigma)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Given:
+    """Speckled images, as a denoiser that was trained with the measurement takes them.
+
+    Parameters
+    ----------
+    y : Images
+        Log-intensity less the bias of log-speckle; finite everywhere, holes filled.
+    variance : PerImage
+        Of log-speckle; infinity where an image has no measurement.
+    holes : Images
+        1 where nothing was measured, 0 elsewhere.
+    correlation : Tensor (images, 2)
+        Autocorrelation of speckle (intensity) at lag 1 along rows and along cols; `UNKNOWN` where not told.
+    """
+
+    y: Images
+    variance: PerImage
+    holes: Images
+    correlation: Tensor
+
+
+@runtime_checkable
+class Posterior(Protocol):
+    """Mean and variance of x_0, pixel by pixel, given speckled images and perhaps x = x_0 + sigma z.
+
+    With sigma infinite (`x` then says nothing, but must be finite) these are E[x_0 | y] and Var[x_0 | y] in
+    one pass. With sigma finite it is the denoiser of the posterior: any sampler that it drives draws from
+    p(x_0 | y), without a gradient. The amortised counterpart of a prior with a likelihood.
+    """
+
+    def __call__(self, x: Images, sigma: float | PerImage, given: Given) -> tuple[Images, Images]:
+        """Return E[x_0 | x, given] and Var[x_0 | x, given], natural log units."""
         ...
 
 
@@ -55,6 +94,8 @@ class Prior:
         What else is known of it: data, licence, training.
     local_variance : LocalVariance, optional
         The same variance by pixel, from the local contrast of D.
+    posterior : Posterior, optional
+        What the same network says of speckled images, if it was trained with them.
 
     Raises
     ------
@@ -72,6 +113,7 @@ class Prior:
     units: str = "log_intensity"
     card: Mapping[str, Any] = field(default_factory=dict)
     local_variance: LocalVariance | None = None
+    posterior: Posterior | None = None
 
     def __post_init__(self) -> None:
         if self.units != "log_intensity":

@@ -14,11 +14,11 @@ from safetensors.torch import load_file, save_file
 
 from sardiff.arrays import Images, PerImage
 from sardiff.errors import PriorError
-from sardiff.priors.base import Prior
+from sardiff.priors.base import Given, Prior
 from sardiff.priors.network import LocalUNet
 from sardiff.priors.variance import LocalVariance
 
-__all__ = ["SHIPPED", "load_prior", "measured_reach", "save_prior"]
+__all__ = ["SHIPPED", "load_prior", "load_weights", "measured_reach", "save_prior"]
 
 SHIPPED = Path(__file__).parents[1] / "weights" / "log_intensity.safetensors"
 """The prior that comes with sardiff."""
@@ -81,6 +81,21 @@ def load_prior(weights: Path = SHIPPED, device: str | torch.device = "cpu") -> P
     return _load(Path(weights).resolve(), str(device))
 
 
+def load_weights(weights: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of a file that its card vouches for, to start training from.
+
+    Raises
+    ------
+    PriorError
+        As `load_prior`.
+    """
+    _read_card(weights)
+    try:
+        return load_file(weights)
+    except SafetensorError as error:
+        raise PriorError(f"{weights} is not a safetensors file: {error}.") from error
+
+
 @lru_cache(maxsize=4)
 def _load(weights: Path, device: str) -> Prior:
     card = _read_card(weights)
@@ -93,8 +108,12 @@ def _load(weights: Path, device: str) -> Prior:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
         def denoise(x: Images, sigma: float | PerImage) -> Images:
-            levels = sigma if isinstance(sigma, torch.Tensor) else x.new_full((len(x),), float(sigma))
-            return network(x, levels)
+            return network(x, _per_image(sigma, x))
+
+        def posterior(x: Images, sigma: float | PerImage, given: Given) -> tuple[Images, Images]:
+            mean, variance = network.moments(x, _per_image(sigma, x), given)
+            assert variance is not None
+            return mean, variance
 
         return Prior(
             denoise=denoise,
@@ -107,10 +126,15 @@ def _load(weights: Path, device: str) -> Prior:
             sha256=card["sha256"],
             units=card["units"],
             card=card,
+            posterior=posterior if network.measured else None,
         )
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise PriorError(f"{weights} does not hold the weights its card describes: {reason}.") from error
+
+
+def _per_image(sigma: float | PerImage, x: Images) -> PerImage:
+    return sigma if isinstance(sigma, torch.Tensor) else x.new_full((len(x),), float(sigma))
 
 
 def _read_card(weights: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from sardiff.solvers.diffpir import diffpir
 from sardiff.solvers.dps import dps
 from sardiff.solvers.gibbs import gibbs
 from sardiff.solvers.moment import moment
+from sardiff.solvers.one_pass import measurement, one_pass
 from sardiff.solvers.scoring import scoring
 
 __all__ = [
@@ -19,7 +20,9 @@ __all__ = [
     "gibbs",
     "heun",
     "last",
+    "measurement",
     "moment",
+    "one_pass",
     "scoring",
 ]
 

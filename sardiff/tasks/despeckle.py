@@ -19,14 +19,15 @@ from sardiff.likelihoods.gamma import REACH, GammaSpeckle
 from sardiff.priors.base import Prior
 from sardiff.priors.checkpoint import SHIPPED, load_prior
 from sardiff.priors.schedule import karras
-from sardiff.solvers import Step, diffpir, dps, gibbs, last, moment, scoring
+from sardiff.solvers import Step, diffpir, dps, gibbs, last, moment, one_pass, scoring
 from sardiff.units import DB_PER_LOG
 from tiling import Tile, field
 
 __all__ = ["METHODS", "Despeckle", "DespeckleTiles", "Method", "overlap_for"]
 
-Method = Literal["auto", "scoring", "moment", "sar-dps", "diffpir", "gibbs"]
-METHODS: tuple[Method, ...] = ("auto", "scoring", "moment", "sar-dps", "diffpir", "gibbs")
+Method = Literal["auto", "one-pass", "scoring", "moment", "sar-dps", "diffpir", "gibbs"]
+METHODS: tuple[Method, ...] = ("auto", "one-pass", "scoring", "moment", "sar-dps", "diffpir", "gibbs")
+ESTIMATES = ("one-pass", "scoring")  # these give one estimate and its uncertainty, the others samples
 
 STEPS = {"moment": 6, "sar-dps": 100, "diffpir": 20, "gibbs": 15}
 FEW_LOOKS = 2.0  # below, a third pass of scoring pays; above, it changes nothing
@@ -42,15 +43,17 @@ class Despeckle:
     looks : float
         Equivalent number of looks of the product, > 0.
     method : str
-        "auto" is "scoring" for one sample and "moment" for several; "sar-dps" is the published method.
+        "auto" is "moment" for several samples; for one it is "one-pass", or "scoring" if the weights were not
+        trained with measurements. "sar-dps" is the published method.
     steps : int, optional
-        Passes of "scoring", noise levels of the others. By default 3 passes at less than `FEW_LOOKS` looks and
-        2 at more, or what `STEPS` says.
+        Passes of "scoring", by default 3 at less than `FEW_LOOKS` looks and 2 at more; noise levels of the
+        others, by default those of `STEPS`. "one-pass" has but one.
     samples : int
-        Posterior samples to average, >= 1. "scoring" gives one estimate.
+        Posterior samples to average, >= 1. "one-pass" and "scoring" give one estimate.
     uncertainty : bool
-        Whether to give the posterior standard deviation too: the spread of the samples, or for "scoring" what
-        the prior's calibration says of a pixel (`sardiff.priors.variance.LocalVariance`).
+        Whether to give the posterior standard deviation too: the spread of the samples, what the network says
+        of a pixel in "one-pass", or in "scoring" what the prior's calibration does
+        (`sardiff.priors.variance.LocalVariance`).
     seed : int
         Of the noise; the same seed, the same image.
     """
@@ -73,26 +76,39 @@ class Despeckle:
             raise SettingsError(f"samples must be >= 1, got {self.samples}.")
         if not 0 <= self.seed < 2**32:
             raise SettingsError(f"seed must be from 0 to 4294967295, got {self.seed}.")
-        if self.method == "scoring" and self.samples > 1:
-            raise SettingsError("Method 'scoring' gives one estimate; for several samples choose 'moment'.")
-        if self.uncertainty and self.solver != "scoring" and self.samples < 2:
+        if self.method in ESTIMATES and self.samples > 1:
+            raise SettingsError(f"Method {self.method!r} gives one estimate; for several samples choose 'moment'.")
+        if self.uncertainty and self.samples < 2 and self.method not in ("auto", *ESTIMATES):
             raise SettingsError(
                 f"The uncertainty of {self.method!r} is the spread of its samples: ask for more, such as --samples 8."
             )
 
-    @property
-    def solver(self) -> str:
-        """The method that "auto" stands for."""
+    def solver(self, prior: Prior) -> str:
+        """The method that "auto" stands for with this prior.
+
+        Raises
+        ------
+        SettingsError
+            If the method needs what the prior does not have.
+        """
+        if self.method == "one-pass" and prior.posterior is None:
+            raise SettingsError(
+                f"The weights {prior.name} were not trained with measurements; choose method 'scoring'."
+            )
         if self.method != "auto":
             return self.method
-        return "scoring" if self.samples == 1 else "moment"
+        if self.samples > 1:
+            return "moment"
+        return "scoring" if prior.posterior is None else "one-pass"
 
-    @property
-    def levels(self) -> int:
+    def levels(self, prior: Prior) -> int:
         """Steps, with the method's default filled in."""
+        solver = self.solver(prior)
+        if solver == "one-pass":
+            return 1
         if self.steps is not None:
             return self.steps
-        return STEPS.get(self.solver, 3 if self.looks < FEW_LOOKS else 2)
+        return STEPS.get(solver, 3 if self.looks < FEW_LOOKS else 2)
 
 
 def overlap_for(settings: Despeckle, prior: Prior) -> int:
@@ -104,7 +120,7 @@ def overlap_for(settings: Despeckle, prior: Prior) -> int:
     which the little that differs no longer counts. Checked as a law in `tests/scenes/test_one_image.py`.
     """
     reach = int(prior.card.get("reach", prior.receptive_field))
-    passes = 1 if settings.solver == "scoring" else 2
+    passes = 1 if settings.solver(prior) in ESTIMATES else 2
     least = max(passes * reach, reach + WINDOW, 3 * WINDOW)
     return math.ceil(least * 4 / 3 / 16) * 16
 
@@ -169,36 +185,36 @@ class DespeckleTiles:
         device = choose_device(self.device)
         likelihood = GammaSpeckle.from_intensity(torch.from_numpy(intensity).to(device), self.settings.looks)
         with torch.no_grad():
-            start = self._start(likelihood)
-            noises = [_PlaceNoise(self.settings.seed, k, band, tiles, device) for k in range(self.settings.samples)]
-            steps = [last(self.steps(likelihood, start, noise)) for noise in noises]
-            samples = torch.stack([step.x0 for step in steps])
-            mean = torch.logsumexp(samples, dim=0) - math.log(len(samples))
+            mean, variance = self._estimate(likelihood, band, tiles)
             mean = _with_targets(likelihood, mean)
             mean = torch.where(likelihood.measured, mean + _log_gain(likelihood, mean), torch.nan)
             if not self.settings.uncertainty:
                 return mean.cpu().numpy(), None
-            if self.settings.solver == "scoring":
-                spread = self.prior.pixel_variance(steps[0].x0, steps[0].sigma).sqrt()
-            else:
-                spread = samples.std(dim=0)
-            deviation = torch.where(likelihood.measured, DB_PER_LOG * spread, torch.nan)
+            deviation = torch.where(likelihood.measured, DB_PER_LOG * variance.sqrt(), torch.nan)
         return mean.cpu().numpy(), deviation.cpu().numpy()
 
-    def _start(self, likelihood: GammaSpeckle) -> Images:
-        """Where a method begins: the measurement, holes filled; for those that sample, its `scoring` estimate."""
-        filled = _filled(likelihood)
-        if self.settings.solver == "scoring":
-            return filled
-        return last(scoring(self.prior.denoise, likelihood, filled)).x0
-
-    def steps(self, likelihood: GammaSpeckle, start: Images, noise: _PlaceNoise) -> Iterator[Step]:
-        """Run the method on one batch, from what `_start` gives."""
-        prior, solver, levels = self.prior, self.settings.solver, self.settings.levels
+    def _estimate(self, likelihood: GammaSpeckle, band: int, tiles: Sequence[Tile]) -> tuple[Images, Images]:
+        """Log of the mean intensity, up to a smooth gain, and the variance of the log."""
+        prior, solver, filled = self.prior, self.settings.solver(self.prior), _filled(likelihood)
+        if solver == "one-pass":
+            assert prior.posterior is not None
+            mean, variance = one_pass(prior.posterior, likelihood, filled)
+            return mean + variance / 2, variance
+        step = last(
+            scoring(prior.denoise, likelihood, filled, steps=self.settings.levels(prior) if solver == "scoring" else 2)
+        )
         if solver == "scoring":
-            return scoring(prior.denoise, likelihood, start, steps=levels)
+            return step.x0, prior.pixel_variance(step.x0, step.sigma)
+        noises = [_PlaceNoise(self.settings.seed, k, band, tiles, filled.device) for k in range(self.settings.samples)]
+        samples = torch.stack([last(self.samples(likelihood, step.x0, noise)).x0 for noise in noises])
+        mean = torch.logsumexp(samples, dim=0) - math.log(len(samples))
+        return mean, samples.var(dim=0, correction=min(1, len(samples) - 1))
+
+    def samples(self, likelihood: GammaSpeckle, start: Images, noise: _PlaceNoise) -> Iterator[Step]:
+        """Run a method that draws samples on one batch, from the estimate `start`."""
+        prior, solver = self.prior, self.settings.solver(self.prior)
         sigma = first_sigma(prior, likelihood.looks)
-        sigmas = karras(sigma, sigma / 20, levels)
+        sigmas = karras(sigma, sigma / 20, self.settings.levels(prior))
         if solver == "moment":
             return moment(prior.denoise, likelihood, sigmas, noise.normal, start=start)
         if solver == "sar-dps":

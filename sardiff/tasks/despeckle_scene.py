@@ -15,7 +15,7 @@ from sardiff.device import choose_device
 from sardiff.errors import SettingsError
 from sardiff.priors.checkpoint import SHIPPED, load_prior
 from sardiff.provenance import record
-from sardiff.tasks.despeckle import Despeckle, DespeckleTiles, overlap_for
+from sardiff.tasks.despeckle import ESTIMATES, Despeckle, DespeckleTiles, overlap_for
 from sardiff.tasks.inputs import Looks, open_source, paths_of, settle_looks
 from sardiff.tasks.scene import Output, Progress, encode_log, restore_scene, scene_layout
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["despeckle", "despeckle_array", "despeckle_file", "uncertainty_path"]
 
-TILE = {"scoring": 768}  # pixels; samplers differentiate through the network and need the memory
+TILE = {"one-pass": 768, "scoring": 768}  # pixels; samplers differentiate through the network and need the memory
 SAMPLER_TILE = 256
 SAMPLES = 8  # that an uncertainty is taken from when a sampler is named without a number
 
@@ -264,7 +264,7 @@ _UNIT_NAMES = {"intensity": "intensity", "amplitude": "amplitude", "db": "dB"}
 
 def _settings(looks: Looks, settings: dict[str, Any]) -> Despeckle:
     method = settings.get("method", "auto")
-    if settings.get("uncertainty") and settings.get("samples") is None and method not in ("auto", "scoring"):
+    if settings.get("uncertainty") and settings.get("samples") is None and method not in ("auto", *ESTIMATES):
         settings = {**settings, "samples": SAMPLES}
     given = {name: value for name, value in settings.items() if value is not None}
     try:
@@ -285,7 +285,7 @@ def _layout(source: Source, apply: DespeckleTiles, tile: int | None, overlap: in
             raise SettingsError(f"{name} must be at least {least} pixels, got {value}.")
     return scene_layout(
         source.grid.shape,
-        tile=TILE.get(apply.settings.solver, SAMPLER_TILE) if tile is None else tile,
+        tile=TILE.get(apply.settings.solver(apply.prior), SAMPLER_TILE) if tile is None else tile,
         overlap=overlap_for(apply.settings, apply.prior) if overlap is None else overlap,
         stride=apply.prior.stride,
     )
@@ -294,7 +294,11 @@ def _layout(source: Source, apply: DespeckleTiles, tile: int | None, overlap: in
 def _tags(source: Source, apply: DespeckleTiles, looks: Looks, units: str | None) -> dict[str, str]:
     prior = apply.prior
     return record(
-        settings={**asdict(apply.settings), "solver": apply.settings.solver, "steps": apply.settings.levels},
+        settings={
+            **asdict(apply.settings),
+            "solver": apply.settings.solver(prior),
+            "steps": apply.settings.levels(prior),
+        },
         looks={"value": looks.value, "reason": looks.reason},
         input={"name": Path(source.name).name, "values": source.values, "reason": source.values_reason, "units": units},
         prior={"name": prior.name, "sha256": prior.sha256},

@@ -7,8 +7,11 @@ from torch import Tensor
 
 from sardiff.arrays import Images, PerImage
 from sardiff.priors.network import LocalUNet
+from sardiff.training.speckled import Speckled
 
-__all__ = ["denoising_loss", "random_sigmas"]
+__all__ = ["denoising_loss", "posterior_loss", "random_sigmas"]
+
+VARIANCE_SHARE = 0.1  # of the variance head in the loss
 
 
 def random_sigmas(count: int, generator: torch.Generator) -> PerImage:
@@ -33,3 +36,20 @@ def denoising_loss(network: LocalUNet, x0: Images, sigma: PerImage, z: Images) -
     denoised = network(x0 + s * z, sigma)
     weight = (s**2 + network.sigma_data**2) / (s * network.sigma_data) ** 2
     return (weight * (denoised - x0) ** 2).mean()
+
+
+def posterior_loss(network: LocalUNet, seen: Speckled, sigma: PerImage, z: Images) -> Tensor:
+    """The same loss for D(x0 + s z, y; s), and the likelihood of the error under the variance head.
+
+    An image counts with the EDM weight of the noise level that x and y have together. Where sigma is infinite
+    there is no x. The variance head learns from the error as it is, and does not sway the mean.
+    """
+    s = sigma[:, None, None, None]
+    x = torch.where(s.isfinite(), seen.x0 + s.nan_to_num(posinf=0.0) * z, seen.given.y)
+    mean, variance = network.moments(x, sigma, seen.given)
+    assert variance is not None
+    together = 1 / (1 / s**2 + 1 / seen.given.variance[:, None, None, None])
+    weight = (1 / together + 1 / network.sigma_data**2) * (1 - seen.given.holes)
+    squared = (mean - seen.x0) ** 2
+    surprise = 0.5 * ((squared.detach() / variance) + (variance * (1 / together + 1 / network.sigma_data**2)).log())
+    return (weight * squared).mean() + VARIANCE_SHARE * ((1 - seen.given.holes) * surprise).mean()

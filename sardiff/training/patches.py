@@ -101,8 +101,8 @@ class Patches:
 
     An 8-bit grey value g is the amplitude (g + 1 + dither) / 256, so log-intensity spans 11 ln units;
     contrast and point targets stretch that to what SAR shows. Augmented: place, flips, quarter turns,
-    scale (2 x 2 and 3 x 3 means of intensity), band mixture, contrast, log-gain, and point targets 5 to
-    35 dB over their surroundings.
+    scale (2 x 2 and 3 x 3 means of intensity), band mixture, contrast (now and then almost none), log-gain,
+    shores beyond which the level is another, and point targets 5 to 35 dB over their surroundings.
 
     Parameters
     ----------
@@ -147,12 +147,26 @@ class Patches:
         u = np.log(intensity)
         if rng.random() < 0.4:
             u = u.mean() + (u - u.mean()) * np.exp(rng.normal(0, 0.25))
+        elif rng.random() < 0.08:
+            u = u.mean() + (u - u.mean()) * 10 ** rng.uniform(-2, -0.5)  # all but featureless
+        if rng.random() < 0.15:
+            u = u + _other_side(u.shape, rng) * rng.normal(0, 2.5)
         if rng.random() < 0.2:
             u = np.log(np.exp(u) + _point_targets(u, rng))
         u = np.rot90(u, int(rng.integers(4)))
         if rng.random() < 0.5:
             u = u[:, ::-1]
         return np.ascontiguousarray(u + rng.normal(0, 2), dtype=np.float32)
+
+
+def _other_side(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+    """1 on one side of a smooth random line, 0 on the other: a shore, with another level beyond it."""
+    rows, cols = (np.linspace(-1, 1, side, dtype=np.float32) for side in shape)
+    terms = rng.normal(0, 1, (4, 4)) / (1 + np.add.outer(np.arange(4), np.arange(4)))
+    basis_rows, basis_cols = (np.cos(np.outer(np.arange(4), (axis + 1) * 1.5)) for axis in (rows, cols))
+    surface = basis_rows.T @ terms @ basis_cols
+    side: NDArray[np.float32] = (surface > np.median(surface)).astype(np.float32)
+    return side
 
 
 def _point_targets(u: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

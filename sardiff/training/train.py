@@ -4,26 +4,34 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
+from sardiff.device import bfloat16
 from sardiff.errors import SettingsError
-from sardiff.priors.checkpoint import save_prior
+from sardiff.priors.base import UNKNOWN, Given
+from sardiff.priors.checkpoint import load_weights, save_prior
 from sardiff.priors.network import LocalUNet
+from sardiff.simulate import landscape
 from sardiff.training.calibrate import local_variance_table, variance_table
 from sardiff.training.ema import Average
-from sardiff.training.loss import denoising_loss, random_sigmas
+from sardiff.training.loss import denoising_loss, posterior_loss, random_sigmas
 from sardiff.training.patches import Patches, find_images, held_out, load_images
+from sardiff.training.speckled import Speckled, speckled
 
 __all__ = ["Train", "TrainProgress", "train"]
 
 CALIBRATION_PATCHES = 64
+PRIOR_SHARE, STATE_SHARE = 0.15, 0.25  # of the patches that have no measurement; of those that have a state as well
+LANDSCAPE_PIXELS = 640  # side of a simulated landscape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +42,11 @@ class Train:
     ----------
     minutes : float
         Time to train for, all resumptions together; the learning rate falls to zero at its end.
-    widths, depths, sigma_data, mean_radius
-        Of the network: see `sardiff.priors.network.LocalUNet`.
+    widths, depths, sigma_data, mean_radius, measured
+        Of the network: see `sardiff.priors.network.LocalUNet`. With `measured`, it learns the posterior of
+        speckled images too.
+    landscapes : int
+        Simulated landscapes (`sardiff.simulate.landscape`) to train on, beside the images.
     patch : int
         Side of a training window in pixels.
     batch : int
@@ -54,6 +65,8 @@ class Train:
     depths: tuple[int, ...] = (2, 2, 2)
     sigma_data: float = 0.7
     mean_radius: int = 16
+    measured: bool = False
+    landscapes: int = 0
     patch: int = 128
     batch: int = 8
     rate: float = 5e-4
@@ -89,14 +102,16 @@ def train(
     licence: str = "MIT",
     data: str = "",
     note: str = "",
+    start: Path | None = None,
     device: str = "cpu",
     report: Callable[[TrainProgress], None] = lambda progress: None,
     save_every: float = 120.0,
 ) -> Path:
     """Train a prior on folders of 8-bit images and write `out`.safetensors and `out`.json.
 
-    Runs with bfloat16 autocast. State is kept beside the result (`out`.state.safetensors) every
-    `save_every` seconds; the same call again goes on from there. Returns the path of the weights.
+    Computes in bfloat16 where that is faster (`sardiff.device.bfloat16`). State is kept beside the result
+    (`out`.state.safetensors) every `save_every` seconds; the same call again goes on from there. `start` names
+    weights (of a network not larger) to begin with. Returns the path of the weights.
 
     Raises
     ------
@@ -105,7 +120,8 @@ def train(
     """
     images = load_images(find_images(folders), settings.patch)
     held = held_out(len(images), settings.held)
-    patches = Patches([im for im, h in zip(images, held, strict=True) if not h], settings.patch)
+    mine = [im for im, h in zip(images, held, strict=True) if not h]
+    patches = Patches([*mine, *_landscapes(settings)], settings.patch)
     kept = Patches([im for im, h in zip(images, held, strict=True) if h] or images, settings.patch)
 
     torch.manual_seed(settings.seed)
@@ -114,7 +130,10 @@ def train(
         depths=settings.depths,
         sigma_data=settings.sigma_data,
         mean_radius=settings.mean_radius,
+        measured=settings.measured,
     ).to(device)
+    if start is not None:
+        network.start_from(load_weights(start))
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = Average(network, settings.decay)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.rate, betas=(0.9, 0.99), weight_decay=1e-3)
@@ -128,12 +147,8 @@ def train(
         rate = settings.rate * min(1.0, (step + 1) / 300) * (1 - spent / total)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        x0 = patches.batch(settings.batch, settings.seed, step).to(device)
-        generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
-        sigma = random_sigmas(settings.batch, generator).to(device)
-        z = torch.randn(x0.shape, generator=generator).to(device)
-        with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
-            loss = denoising_loss(network, x0, sigma, z)
+        with bfloat16(torch.device(device)):
+            loss = _loss(network, patches, settings, step, device)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -164,16 +179,44 @@ def train(
     )
 
 
+def _landscapes(settings: Train) -> list[NDArray[np.float32]]:
+    shape = (LANDSCAPE_PIXELS, LANDSCAPE_PIXELS)
+    steps_m = (3.0, 10.0, 10.0, 20.0)
+    return [
+        landscape(shape, seed=settings.seed + 1000 + i, step_m=steps_m[i % len(steps_m)]).intensity[..., None]
+        for i in range(settings.landscapes)
+    ]
+
+
+def _loss(network: LocalUNet, patches: Patches, settings: Train, step: int, device: str) -> Tensor:
+    """Loss of one step's batch, which depends on the settings and the step alone."""
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    x0 = patches.batch(settings.batch, settings.seed, step)
+    sigma = random_sigmas(settings.batch, generator)
+    z = torch.randn(x0.shape, generator=generator).to(device)
+    if not settings.measured:
+        return denoising_loss(network, x0.to(device), sigma.to(device), z)
+    seen = speckled(x0, settings.seed, step)
+    role = torch.rand(settings.batch, generator=generator)
+    blind = role < PRIOR_SHARE
+    sigma = torch.where(role < PRIOR_SHARE + STATE_SHARE, sigma, torch.inf)
+    given = Given(
+        seen.given.y.to(device),
+        torch.where(blind, torch.inf, seen.given.variance).to(device),
+        torch.where(blind[:, None, None, None], 0.0, seen.given.holes).to(device),
+        torch.where(blind[:, None], UNKNOWN, seen.given.correlation).to(device),
+    )
+    return posterior_loss(network, Speckled(seen.x0.to(device), given), sigma.to(device), z)
+
+
 @torch.no_grad()
 def _validation(network: LocalUNet, average: Average, patches: Patches, settings: Train, device: str) -> float:
     """Denoising loss of the averaged weights on fixed held-out patches and noise."""
     present = {name: p.detach().clone() for name, p in network.named_parameters()}
     _use(network, average)
-    x0 = patches.batch(32, settings.seed + 1, 0).to(device)
-    sigma = torch.tensor(np.geomspace(0.05, 2.0, len(x0)), dtype=torch.float32, device=device)
-    z = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)).to(device)
-    with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
-        loss = float(denoising_loss(network, x0, sigma, z))
+    held = replace(settings, batch=32, seed=settings.seed + 1)
+    with bfloat16(torch.device(device)):
+        loss = float(_loss(network, patches, held, 0, device))
     for name, p in network.named_parameters():
         p.copy_(present[name])
     return loss

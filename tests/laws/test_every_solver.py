@@ -10,7 +10,7 @@ from sardiff.errors import SardiffError
 from sardiff.likelihoods.gamma import GammaSpeckle
 from sardiff.priors.gaussian import GaussianPrior, InverseGammaPrior, StationaryGaussianPrior
 from sardiff.priors.schedule import betas_to_sigmas, karras
-from sardiff.solvers import SOLVERS, ddim, ddpm, diffpir, dps, gibbs, heun, last, moment, scoring
+from sardiff.solvers import SOLVERS, ddim, ddpm, diffpir, dps, gibbs, heun, last, measurement, moment, one_pass, scoring
 from sardiff.solvers.moment import solve_shifted
 
 
@@ -53,6 +53,36 @@ SCALAR = [
     ("scoring", 4.0, 0.355, 0.0, {"steps": 8}, None),
     ("scoring", 1.0, 0.253, 0.0, {"steps": 8}, None),
 ]
+
+
+@pytest.mark.parametrize(("a", "looks"), [(2.0, 4.0), (3.0, 1.0)])
+def test_one_pass_of_the_exact_posterior_is_exact(a, looks):
+    b, y = 0.5, torch.linspace(-3, 3, 16, dtype=torch.float64).reshape(1, 1, 4, 4)
+    bias = math.log(looks) - float(torch.digamma(torch.tensor(looks, dtype=torch.float64)))
+
+    def conjugate(x, sigma, given):  # inverse gamma stays inverse gamma under gamma speckle
+        assert sigma == math.inf
+        rate = b + looks * torch.exp(given.y - bias)
+        shape = torch.full_like(rate, a + looks)
+        return rate.log() - torch.digamma(shape), torch.polygamma(1, shape)
+
+    likelihood = GammaSpeckle(y, looks)
+    mean, variance = one_pass(conjugate, likelihood, torch.zeros_like(y))
+    u = torch.linspace(-20, 20, 40001, dtype=torch.float64)[:, None]
+    weight = torch.softmax(-a * u - b * torch.exp(-u) - looks * (torch.exp(y.reshape(1, -1) - u) + u), dim=0)
+    expected = (weight * u).sum(0)
+    torch.testing.assert_close(mean.flatten(), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(variance.flatten(), (weight * (u - expected) ** 2).sum(0), rtol=1e-5, atol=1e-6)
+
+
+def test_holes_are_named_to_the_posterior():
+    y = torch.zeros(1, 1, 4, 4, dtype=torch.float64)
+    y[..., 0] = math.nan
+    given = measurement(GammaSpeckle(y, 2.0), torch.full_like(y, 5.0))
+    assert (given.holes[..., 0] == 1).all()
+    assert (given.holes[..., 1:] == 0).all()
+    assert (given.y[..., 0] == 5).all()
+    assert given.variance.item() == pytest.approx(0.6449, abs=1e-4)
 
 
 @pytest.mark.parametrize(("name", "looks", "mean", "variance", "settings", "sigmas"), SCALAR)

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from sardiff.priors.checkpoint import load_prior
 from sardiff.priors.network import LocalUNet
 from sardiff.training import Train, train
 from sardiff.training.ema import Average
-from sardiff.training.loss import denoising_loss, random_sigmas
+from sardiff.training.loss import denoising_loss, posterior_loss, random_sigmas
 from sardiff.training.patches import Patches, find_images, held_out, load_images
+from sardiff.training.speckled import speckled
 
 TINY = {"widths": (8, 8), "depths": (1, 1), "mean_radius": 4, "patch": 32, "batch": 2, "held": 0.5}
 
@@ -87,6 +89,35 @@ def test_the_loss_of_an_untrained_network_is_that_of_its_skip():
     torch.testing.assert_close(denoising_loss(network, x0, sigma, z), expected)
 
 
+def test_speckle_is_laid_so_that_its_mean_is_the_truth():
+    x0 = torch.zeros(48, 1, 64, 64)
+    seen = [speckled(x0, 0, step) for step in range(4)]
+    assert torch.equal(seen[0].given.y, speckled(x0, 0, 0).given.y)
+    open_sky = torch.cat([s.given.holes for s in seen]) == 0
+    error = torch.cat([s.given.y - s.x0 for s in seen])
+    variance = torch.cat([s.given.variance for s in seen])
+    told = torch.cat([s.given.correlation for s in seen])
+    assert torch.isfinite(error).all()
+    assert float(error[open_sky].mean()) == pytest.approx(0, abs=0.02)  # y is debiased
+    stated = (error * open_sky).square().sum(dim=(1, 2, 3)) / open_sky.sum(dim=(1, 2, 3)) / variance
+    assert float(stated.log().median().exp()) == pytest.approx(1, abs=0.1)
+    assert 0.3 < float((told == -1).all(dim=1).float().mean()) < 0.7
+    assert float(told.max()) > 0.5
+    assert 0.02 < float((~open_sky).any(dim=3).any(dim=2).float().mean()) < 0.25
+
+
+def test_the_loss_of_an_untrained_posterior_is_that_of_its_skip():
+    network = LocalUNet(widths=(8,), depths=(1,), sigma_data=1.0, mean_radius=4, measured=True)
+    seen = speckled(torch.zeros(2, 1, 64, 64), 0, 0)
+    given = replace(seen.given, holes=torch.zeros_like(seen.x0), variance=torch.ones(2))
+    y = given.y
+    m = network._local_mean(y)
+    expected = 2 * (m + (y - m) / 2 - seen.x0).square().mean()
+    surprise = 0.5 * (2 * (m + (y - m) / 2 - seen.x0).square() + 0).mean()  # variance 1/2: log of its ratio is 0
+    loss = posterior_loss(network, replace(seen, given=given), torch.full((2,), torch.inf), torch.randn_like(y))
+    torch.testing.assert_close(loss, expected + 0.1 * surprise)
+
+
 def test_averaged_weights_follow():
     network = torch.nn.Linear(1, 1)
     average = Average(network, 0.9)
@@ -113,6 +144,17 @@ def test_training_learns_resumes_and_ends_in_a_prior(folder, tmp_path):
     assert prior.card["training"]["steps"] == losses[1][1]
     assert len(prior.variance) == 19
     assert prior.v(0.5) < 0.25
+
+
+def test_a_prior_goes_on_as_a_posterior(folder, tmp_path):
+    prior = train([folder], tmp_path / "prior", Train(minutes=0.02, **TINY))
+    both = {**TINY, "measured": True, "landscapes": 1}
+    reports = []
+    path = train([folder], tmp_path / "both", Train(minutes=0.1, **both), start=prior, report=reports.append)
+    loaded = load_prior(path)
+    assert loaded.posterior is not None
+    assert loaded.card["training"]["measured"] is True
+    assert reports[-1].validation < 2
 
 
 def test_state_of_other_settings_is_not_gone_on_with(folder, tmp_path):

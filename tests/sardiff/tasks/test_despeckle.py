@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from sardiff.errors import SettingsError
 from sardiff.priors.gaussian import StationaryGaussianPrior
 from sardiff.simulate import speckle
-from sardiff.tasks.despeckle import METHODS, Despeckle, DespeckleTiles, first_sigma, overlap_for
+from sardiff.tasks.despeckle import ESTIMATES, METHODS, Despeckle, DespeckleTiles, first_sigma, overlap_for
 from tiling import Layout, read_window
 
 SIDE = 64
@@ -19,7 +20,13 @@ SIDE = 64
 def smooth_prior():
     rows, cols = torch.meshgrid(*(torch.fft.fftfreq(SIDE, dtype=torch.float64),) * 2, indexing="ij")
     psd = 2.0 * torch.exp(-(rows**2 + cols**2) / (2 * 0.03**2)) + 1e-3
-    return StationaryGaussianPrior(0.0, psd).prior()
+    exact = StationaryGaussianPrior(0.0, psd)
+
+    def posterior(x, sigma, given):
+        mean, spectrum = exact.posterior(given.y, float(given.variance[0]))
+        return mean.to(x), torch.full_like(x, float(spectrum.mean()))
+
+    return replace(exact.prior(), posterior=posterior)
 
 
 def tiles_of(scene):
@@ -35,7 +42,7 @@ def flat_scene(bands=1, looks=1.0, level=3.0, seed=0):
 def test_every_method_lowers_speckle_and_keeps_radiometry(method):
     scene = flat_scene(looks=4.0)
     apply = DespeckleTiles(
-        Despeckle(looks=4.0, method=method, steps=None if method == "scoring" else 8), smooth_prior(), "cpu"
+        Despeckle(looks=4.0, method=method, steps=None if method in ESTIMATES else 8), smooth_prior(), "cpu"
     )
     intensity = np.exp(apply(*tiles_of(scene)))[0, 0]
     assert np.log(intensity).std() < 0.6 * np.log(scene).std()
@@ -124,6 +131,17 @@ def test_overlap_comes_from_the_prior_and_the_method():
     assert scoring % 16 == 0
 
 
+def test_auto_is_what_the_prior_can_do():
+    able = smooth_prior()
+    unable = replace(able, posterior=None)
+    one, several = Despeckle(looks=1.0), Despeckle(looks=1.0, samples=4)
+    assert (one.solver(able), one.solver(unable)) == ("one-pass", "scoring")
+    assert (one.levels(able), one.levels(unable)) == (1, 3)
+    assert several.solver(able) == several.solver(unable) == "moment"
+    with pytest.raises(SettingsError, match="were not trained with measurements"):
+        Despeckle(looks=1.0, method="one-pass").solver(unable)
+
+
 def test_the_early_start_is_noisier_with_fewer_looks():
     prior = DespeckleTiles(Despeckle(looks=1.0), device="cpu").prior
     assert first_sigma(prior, 1.0) > first_sigma(prior, 4.0) > first_sigma(prior, 16.0) > 0
@@ -139,6 +157,7 @@ def test_the_early_start_is_noisier_with_fewer_looks():
         ({"looks": 1.0, "samples": 0}, "samples must be >= 1, got 0"),
         ({"looks": 1.0, "seed": -1}, "seed must be from 0"),
         ({"looks": 1.0, "method": "scoring", "samples": 2}, "choose 'moment'"),
+        ({"looks": 1.0, "method": "one-pass", "samples": 2}, "choose 'moment'"),
         ({"looks": 1.0, "method": "gibbs", "uncertainty": True}, "ask for more"),
     ],
 )
