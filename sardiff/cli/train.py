@@ -30,6 +30,14 @@ __all__ = ["train"]
     metavar="64,128,256",
     help="Channels at each scale of the network.  [default: 64,128,256]",
 )
+@click.option("--measured", is_flag=True, help="Learn to read speckled images too, as method one-pass does.")
+@click.option("--landscapes", type=click.IntRange(min=0), default=0, show_default=True, help="Simulated, as well.")
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path),
+    metavar="PRIOR.safetensors",
+    help="Begin with these weights, of a network not larger.",
+)
 @click.option("--held", type=click.FloatRange(0, 0.5), default=0.02, show_default=True, help="Share held out.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--licence", default="MIT", show_default=True, help="Of the weights, for the card.")
@@ -42,6 +50,7 @@ def train(
     folders: tuple[Path, ...],
     out: Path,
     widths: tuple[int, ...] | None,
+    start: Path | None,
     licence: str,
     data: str,
     note: str,
@@ -85,7 +94,8 @@ def train(
                 last = now
                 told.training(now)
 
-            run(folders, out, chosen, licence=licence, data=data, note=note, device=str(where), report=report)
+            card_text = {"licence": licence, "data": data, "note": note}
+            run(folders, out, chosen, **card_text, start=start, device=str(where), report=report)
         except Stopped as stop:
             stop.advice = (
                 f"State of at most two minutes ago is kept in {state}; run the same command to go on from there."

@@ -116,7 +116,7 @@ def train(
     Raises
     ------
     SettingsError
-        If no image is found, or the kept state was made with other settings.
+        If no image is found, the kept state was made with other settings, or `start` is of another network.
     """
     images = load_images(find_images(folders), settings.patch)
     held = held_out(len(images), settings.held)
@@ -133,7 +133,10 @@ def train(
         measured=settings.measured,
     ).to(device)
     if start is not None:
-        network.start_from(load_weights(start))
+        try:
+            network.start_from(load_weights(start))
+        except (KeyError, ValueError) as error:
+            raise SettingsError(f"{start} is no start for this network: {error}.") from error
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = Average(network, settings.decay)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.rate, betas=(0.9, 0.99), weight_decay=1e-3)

@@ -157,6 +157,12 @@ def test_a_prior_goes_on_as_a_posterior(folder, tmp_path):
     assert reports[-1].validation < 2
 
 
+def test_a_start_of_another_shape_is_refused(folder, tmp_path):
+    wide = train([folder], tmp_path / "wide", Train(minutes=0.01, **{**TINY, "widths": (16, 8)}))
+    with pytest.raises(SettingsError, match=r"wide\.safetensors is no start for this network"):
+        train([folder], tmp_path / "mine", Train(minutes=0.01, **TINY), start=wide)
+
+
 def test_state_of_other_settings_is_not_gone_on_with(folder, tmp_path):
     train([folder], tmp_path / "tiny", Train(minutes=0.02, **TINY))
     with pytest.raises(SettingsError, match=r"other settings \(rate\)"):
