@@ -94,8 +94,17 @@ def train(
                 last = now
                 told.training(now)
 
-            card_text = {"licence": licence, "data": data, "note": note}
-            run(folders, out, chosen, **card_text, start=start, device=str(where), report=report)
+            run(
+                folders,
+                out,
+                chosen,
+                licence=licence,
+                data=data,
+                note=note,
+                start=start,
+                device=str(where),
+                report=report,
+            )
         except Stopped as stop:
             stop.advice = (
                 f"State of at most two minutes ago is kept in {state}; run the same command to go on from there."

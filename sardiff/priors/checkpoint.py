@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from sardiff.arrays import Images, PerImage
 from sardiff.errors import PriorError
-from sardiff.priors.base import Given, Prior
+from sardiff.priors.base import UNKNOWN, Given, Prior
 from sardiff.priors.network import LocalUNet
 from sardiff.priors.variance import LocalVariance
 
@@ -175,9 +175,20 @@ def measured_reach(network: LocalUNet, tolerance_db: float = REACH_TOLERANCE_DB)
     reach = 0
     for sigma in (0.1, 0.3, 0.6, 1.0, 1.5):
         x = (scene + sigma * torch.randn(side, side, generator=generator))[None, None].to(device)
-        level = torch.full((1,), sigma, device=device)
         cut = slice(network.stride * (side // 4 // network.stride), side)
-        difference = (network(x, level)[..., cut, :] - network(x[..., cut, :], level)).abs()[0, 0].amax(dim=1)
-        beyond = (difference[: side // 2] * 10 / math.log(10) > tolerance_db).nonzero()
-        reach = max(reach, int(beyond.max()) + 1 if len(beyond) else 0)
+        for whole, part in zip(_uses(network, x, sigma), _uses(network, x[..., cut, :], sigma), strict=True):
+            difference = (whole[..., cut, :] - part).abs()[0, 0].amax(dim=1)
+            beyond = (difference[: side // 2] * 10 / math.log(10) > tolerance_db).nonzero()
+            reach = max(reach, int(beyond.max()) + 1 if len(beyond) else 0)
     return min(reach, network.receptive_field)
+
+
+def _uses(network: LocalUNet, x: Images, sigma: float) -> list[Images]:
+    """What the network makes of x as a noisy state and, if it was trained with them, as a measurement."""
+    denoised = network(x, x.new_full((1,), sigma))
+    if not network.measured:
+        return [denoised]
+    given = Given(x, x.new_full((1,), sigma**2), torch.zeros_like(x), x.new_full((1, 2), UNKNOWN))
+    mean, variance = network.moments(x, x.new_full((1,), math.inf), given)
+    assert variance is not None
+    return [denoised, mean + variance / 2]

@@ -107,7 +107,8 @@ class LocalUNet(nn.Module):
         """Return mean and variance of x_0, given x = x_0 + sigma z, or `given`, or both.
 
         Where sigma is infinite, `x` says nothing (but must be finite). The variance is None but from a
-        network trained with measurements, which alone takes `given`. Height and width must be multiples
+        network trained with measurements, which alone takes `given`; it is never more than that of x and y
+        taken as one observation, which to do nothing would leave. Height and width must be multiples
         of `stride`.
         """
         if given is not None and not self.measured:
@@ -137,7 +138,8 @@ class LocalUNet(nn.Module):
         denoised = mean + skip * (z - mean) + out * f[:, : x.shape[1]].to(x)
         if not self.measured:
             return denoised, None
-        return denoised, out**2 * f[:, x.shape[1] :].to(x).clamp(*LOG_VARIANCE).exp()
+        variance = out**2 * f[:, x.shape[1] :].to(x).clamp(*LOG_VARIANCE).exp()
+        return denoised, torch.minimum(variance, s**2)
 
     def _unet(self, x: Images, extra: Images | None, level: Tensor) -> Images:
         e = self.embed(level)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import affine_transform
-from scipy.special import digamma, polygamma
+from skimage.transform import AffineTransform, warp
 
-from sardiff.arrays import Images, PerImage
+from sardiff.arrays import Images
+from sardiff.likelihoods.gamma import log_speckle_moments
 from sardiff.priors.base import UNKNOWN, Given
 from sardiff.simulate.speckle import ImpulseResponse, correlated_speckle, speckle
 
@@ -46,14 +46,13 @@ def speckled(x0: Images, seed: int, step: int) -> Speckled:
     rng = np.random.default_rng((seed, step, 1))
     drawn = [_one(patch, rng) for patch in x0[:, 0].numpy()]
     truths, measured, looks, correlations = (np.stack(part) for part in zip(*drawn, strict=True))
-    bias = (digamma(looks) - np.log(looks)).astype(np.float32)
-    y = torch.from_numpy(measured - bias[:, None, None])[:, None]
+    bias, variance = np.array([log_speckle_moments(value) for value in looks], dtype=np.float32).T
+    y = torch.from_numpy((measured - bias[:, None, None]).astype(np.float32))[:, None]
     holes = torch.from_numpy(np.stack([_holes(patch.shape, rng) for patch in measured]))[:, None]
     fill = torch.stack([v[h == 0].mean() if (h == 0).any() else v.mean() for v, h in zip(y, holes, strict=True)])
     y = torch.where(holes > 0, fill[:, None, None, None], y)
-    variance: PerImage = torch.from_numpy(polygamma(1, looks).astype(np.float32))
-    given = Given(y, variance, holes, torch.from_numpy(correlations.astype(np.float32)))
-    return Speckled(torch.from_numpy(truths)[:, None], given)
+    given = Given(y, torch.from_numpy(variance), holes, torch.from_numpy(correlations.astype(np.float32)))
+    return Speckled(torch.from_numpy(truths.astype(np.float32, copy=False))[:, None], given)
 
 
 def _one(x0: Patch, rng: np.random.Generator) -> tuple[Patch, Patch, float, tuple[float, float]]:
@@ -100,8 +99,9 @@ def _factors(shape: tuple[int, ...], response: ImpulseResponse, rng: np.random.G
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     matrix = turn @ np.diag(rng.uniform(0.5, 1.0, 2))
     centre = (side - 1) / 2
-    offset = centre - matrix @ ((np.array(shape) - 1) / 2)
-    n: Patch = affine_transform(fine, matrix, offset, output_shape=shape, order=1, mode="wrap")
+    transform = np.eye(3)
+    transform[:2, :2], transform[:2, 2] = matrix, centre - matrix @ ((np.array(shape) - 1) / 2)
+    n: Patch = warp(fine, AffineTransform(transform), output_shape=shape, order=1, mode="wrap", preserve_range=True)
     return n / n.mean()
 
 
