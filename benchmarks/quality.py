@@ -32,7 +32,7 @@ from sardiff import despeckle
 from sardiff.metrics import amplitude_psnr, amplitude_ssim
 from sardiff.priors.checkpoint import SHIPPED, load_prior
 from sardiff.simulate import speckle
-from sardiff.tasks.despeckle import Despeckle, overlap_for
+from sardiff.tasks.despeckle import ESTIMATES, Despeckle, overlap_for
 from sardiff.tasks.despeckle_scene import SAMPLER_TILE, TILE
 
 CROP = 512  # pixels: larger images are cut to their middle
@@ -179,7 +179,7 @@ def uncertainty_row(name: str, cases: Sequence[Case], looks: float, predict: Cal
     }
 
 
-FAST: list[dict[str, Any]] = [{"method": "scoring", "steps": n} for n in (1, 2, 3)]
+FAST: list[dict[str, Any]] = [{"method": name} for name in ESTIMATES]
 SLOW: list[dict[str, Any]] = [
     {"method": "moment"},
     {"method": "diffpir"},
@@ -237,8 +237,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = []
         for looks in levels:
             cases = load(folder, looks, options.seed, SUBSET[:1] if options.quick else SUBSET)
-            predict = partial(_with_spread, looks=looks, options=options, method="scoring")
-            rows.append(uncertainty_row("scoring", cases, looks, predict))
+            for method in ESTIMATES:
+                predict = partial(_with_spread, looks=looks, options=options, method=method)
+                rows.append(uncertainty_row(method, cases, looks, predict))
             if options.samples:
                 count = 2 if options.quick else options.samples
                 extra = {"method": "moment", "samples": count, **({"steps": 2} if options.quick else {})}

@@ -275,15 +275,19 @@ def _with_targets(likelihood: GammaSpeckle, mean: Images) -> Images:
 
 
 def _log_gain(likelihood: GammaSpeckle, mean: Images) -> Images:
-    """Log of the local mean of y / x: adding it to the log estimate x makes that mean 1.
+    """Log of the local mean of measured over that of despeckled intensity: adding it to the log estimate keeps power.
 
     The mean of the log is not the log of the mean: e^E[u] lies below E[e^u], by the posterior variance, which
-    differs from place to place. The ratio of measured to despeckled intensity has mean 1 when radiometry is
-    kept; here it is made so, within a Gaussian window. The ratio is held below six standard deviations of
-    speckle, so that a bright target that the estimate missed does not lift its surroundings.
+    differs from place to place. Power is kept where, within a Gaussian window, both images have the same
+    mean. (The mean of the ratio y / x would do on even ground; elsewhere its darkest pixels, of which the
+    estimate knows least, would decide about the bright ones.) The ratio is held below six standard deviations
+    of speckle, so that a bright target that the estimate missed does not lift its surroundings.
     """
+    measured = likelihood.measured
+    x = mean.exp()
     ratio = (likelihood.y - mean).exp().clamp(max=1 + 6 / math.sqrt(likelihood.looks))
-    return _local_mean(ratio, likelihood.measured, WINDOW).clamp(0.5, 2.0).log()
+    gain = _local_mean(ratio * x, measured, WINDOW) / _local_mean(x, measured, WINDOW).clamp_min(1e-37)
+    return gain.clamp(0.5, 2.0).log()
 
 
 def _local_mean(x: Images, measured: torch.Tensor, deviation: float) -> Images:
