@@ -73,10 +73,10 @@ def test_it_holds_three_packages_and_the_weights_and_nothing_else(wheel):
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     data = [name for name in names if not name.endswith((".py", "py.typed")) and ".dist-info/" not in name]
-    kept = sorted(path.name for path in (ROOT / "sardiff" / "weights").glob("log_intensity.*") if path.suffix != ".new")
+    kept = sorted(path.name for path in (ROOT / "sardiff" / "weights").glob("*.*") if path.suffix != ".new")
     assert sorted(data) == [f"sardiff/weights/{name}" for name in kept if ".state." not in name]
-    assert "sardiff/weights/log_intensity.json" in data
-    assert "sardiff/weights/log_intensity.safetensors" in data
+    for name in ("log_intensity", "log_speckle"):
+        assert {f"sardiff/weights/{name}.json", f"sardiff/weights/{name}.safetensors"} <= set(data)
     sources = {path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == sources
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
@@ -91,13 +91,13 @@ prior = load_prior()
 print(json.dumps({{
     "homes": [m.__file__ for m in (sardiff, tiling, geo_io)],
     "owners": {{m: sorted(set(packages_distributions()[m])) for m in {PACKAGES!r}}},
-    "prior": [prior.name, prior.bands],
+    "prior": [prior.name, prior.bands, prior.posterior is not None],
 }}))
 """
     found = json.loads(run([sys.executable, "-c", code], cwd=tmp_path, path=[installed]))
     assert [Path(home).parents[1] for home in found["homes"]] == [installed] * 3
     assert found["owners"] == {package: ["sardiff"] for package in PACKAGES}  # nobody else is called tiling
-    assert found["prior"] == ["log_intensity", 1]
+    assert found["prior"] == ["log_intensity", 1, True]
     version = run([sys.executable, "-m", "sardiff", "--version"], cwd=tmp_path, path=[installed])
     assert version.split()[-1] == wheel_version(installed)
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect"]
 
-INDEPENDENT = 0.15  # lag-1 correlation below which pixels are taken for independent
-
 
 @click.command(epilog="Example: sardiff inspect scene.tif")
 @click.argument("input", type=click.Path(path_type=Path))
@@ -123,10 +121,9 @@ def unmeasured(source: Source) -> dict[str, float | int]:
 
 def kind_of_speckle(estimate: LooksEstimate) -> str:
     """Return "independent", "correlated" or "unknown"."""
-    lag1 = max(estimate.lag1)
-    if not math.isfinite(lag1):
+    if estimate.correlated is None:
         return "unknown"
-    return "independent" if lag1 < INDEPENDENT else "correlated"
+    return "correlated" if estimate.correlated else "independent"
 
 
 def suggestion(path: Path, source: Source, estimate: LooksEstimate, reading: dict[str, Any]) -> str:
@@ -181,8 +178,8 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 _SPECKLE = {
-    "independent": "independent from pixel to pixel, as despeckling assumes",
-    "correlated": "correlated: neighbouring pixels share their speckle, and some of it will stay as soft blotches",
+    "independent": "independent from pixel to pixel",
+    "correlated": "correlated: neighbouring pixels share their speckle",
     "unknown": "too few even areas to tell whether it is correlated",
 }
 

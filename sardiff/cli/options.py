@@ -96,7 +96,7 @@ def solving(command: Function) -> Function:
             type=click.Choice(METHODS),
             default="auto",
             show_default=True,
-            help="auto: scoring for one sample, moment for several.",
+            help="auto: scoring on independent speckle, one-pass on correlated; moment for several samples.",
         ),
         click.option("--steps", type=click.IntRange(min=1), help="Steps of the method; its own number by default."),
         click.option("--samples", type=click.IntRange(min=1), help="Posterior samples to average."),

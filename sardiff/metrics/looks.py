@@ -14,6 +14,9 @@ __all__ = ["LooksEstimate", "estimate_looks", "looks_of_log_variance", "polygamm
 FILTERED_LOOKS = 40.0
 """Above this many looks there is hardly any speckle left: averaged or filtered before."""
 
+INDEPENDENT = 0.15
+"""Correlation with the next pixel below which pixels are taken for independent."""
+
 _CROWD = 10000  # windows of a size, at most
 _WIDE_LAG = 0.35  # correlation three pixels away, along both axes: more than any impulse response we know leaves
 
@@ -48,6 +51,12 @@ class LooksEstimate:
     certainty: Literal["high", "medium", "low"]
     already_filtered: bool
     reason: str
+
+    @property
+    def correlated(self) -> bool | None:
+        """Whether neighbouring pixels share their speckle; None where that cannot be told."""
+        lag1 = max(self.lag1)
+        return lag1 >= INDEPENDENT if math.isfinite(lag1) else None
 
     @property
     def lag1(self) -> tuple[float, float]:

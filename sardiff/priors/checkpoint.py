@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,9 @@ def save_prior(
 def load_prior(weights: Path = SHIPPED, device: str | torch.device = "cpu") -> Prior:
     """Load a prior from safetensors and the card beside it; the same file is loaded once.
 
+    Where the card names a `posterior`, a file beside it, that network reads the measurements and this one is
+    the prior.
+
     Raises
     ------
     PriorError
@@ -98,6 +101,30 @@ def load_weights(weights: Path) -> dict[str, torch.Tensor]:
 
 @lru_cache(maxsize=4)
 def _load(weights: Path, device: str) -> Prior:
+    prior = _load_alone(weights, device)
+    companion = prior.card.get("posterior")
+    if companion is None:
+        return prior
+    if not isinstance(companion, str) or Path(companion).name != companion:
+        raise PriorError(
+            f"The card of {weights} names the posterior {companion!r}, which is no name of a file beside it."
+        )
+    other = _load_alone(weights.with_name(companion), device)
+    if other.posterior is None or (other.bands, other.stride) != (prior.bands, prior.stride):
+        raise PriorError(
+            f"{weights.with_name(companion)} does not go with {weights}: it is the posterior of another prior."
+        )
+    reach = max(int(p.card.get("reach", p.receptive_field)) for p in (prior, other))
+    return replace(
+        prior,
+        posterior=other.posterior,
+        receptive_field=max(prior.receptive_field, other.receptive_field),
+        sha256=f"{prior.sha256}+{other.sha256}",
+        card={**prior.card, "reach": reach},
+    )
+
+
+def _load_alone(weights: Path, device: str) -> Prior:
     card = _read_card(weights)
     try:
         network = LocalUNet(**card["config"])

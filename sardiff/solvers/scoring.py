@@ -11,7 +11,13 @@ __all__ = ["scoring"]
 
 
 def scoring(
-    denoise: Denoiser, likelihood: GammaSpeckle, start: Images, *, steps: int = 2, power: float = 0.5
+    denoise: Denoiser,
+    likelihood: GammaSpeckle,
+    start: Images,
+    *,
+    steps: int = 2,
+    power: float = 0.5,
+    estimated: bool = False,
 ) -> Iterator[Step]:
     """Yield the steps of x <- D(z(x); tau), where z(x) is what speckle looks like to a Gaussian denoiser.
 
@@ -29,10 +35,12 @@ def scoring(
         Log-intensity where nothing was measured, finite everywhere; elsewhere it does not matter.
     steps : int
         Passes, >= 1.
+    estimated : bool
+        Whether `start` is an estimate already: then the homomorphic pass is left out.
     """
     x = start
     for i in range(steps):
-        z, variance = likelihood.pseudo_observation(x, power if i else 0.0)
+        z, variance = likelihood.pseudo_observation(x, power if i or estimated else 0.0)
         sigma = variance**0.5
         x = denoise(z, sigma)
         yield Step(sigma, z, x)

@@ -30,7 +30,7 @@ METHODS: tuple[Method, ...] = ("auto", "one-pass", "scoring", "moment", "sar-dps
 ESTIMATES = ("one-pass", "scoring")  # these give one estimate and its uncertainty, the others samples
 
 STEPS = {"moment": 6, "sar-dps": 100, "diffpir": 20, "gibbs": 15}
-FEW_LOOKS = 2.0  # below, a third pass of scoring pays; above, it changes nothing
+FEW_LOOKS = 2.0  # below, a third pass of scoring by the prior alone pays; above, it changes nothing
 WINDOW = 12.0  # pixels: standard deviation of the Gaussian window within which radiometry is kept
 
 
@@ -43,11 +43,13 @@ class Despeckle:
     looks : float
         Equivalent number of looks of the product, > 0.
     method : str
-        "auto" is "moment" for several samples; for one it is "one-pass", or "scoring" if the weights were not
-        trained with measurements. "sar-dps" is the published method.
+        "auto" is "moment" for several samples. For one it is "scoring" where the speckle is independent or the
+        weights were not trained with measurements, else "one-pass". "sar-dps" is the published method.
+    correlated : bool, optional
+        Whether neighbouring pixels share their speckle. None: not known.
     steps : int, optional
-        Passes of "scoring", by default 3 at less than `FEW_LOOKS` looks and 2 at more; noise levels of the
-        others, by default those of `STEPS`. "one-pass" has but one.
+        Passes of "scoring", by default 2, or 3 at less than `FEW_LOOKS` looks with weights that were not trained
+        with measurements; noise levels of the others, by default those of `STEPS`. "one-pass" has but one.
     samples : int
         Posterior samples to average, >= 1. "one-pass" and "scoring" give one estimate.
     uncertainty : bool
@@ -60,6 +62,7 @@ class Despeckle:
 
     looks: float
     method: Method = "auto"
+    correlated: bool | None = None
     steps: int | None = None
     samples: int = 1
     uncertainty: bool = False
@@ -99,7 +102,7 @@ class Despeckle:
             return self.method
         if self.samples > 1:
             return "moment"
-        return "scoring" if prior.posterior is None else "one-pass"
+        return "scoring" if prior.posterior is None or self.correlated is False else "one-pass"
 
     def levels(self, prior: Prior) -> int:
         """Steps, with the method's default filled in."""
@@ -108,7 +111,7 @@ class Despeckle:
             return 1
         if self.steps is not None:
             return self.steps
-        return STEPS.get(solver, 3 if self.looks < FEW_LOOKS else 2)
+        return STEPS.get(solver, 3 if self.looks < FEW_LOOKS and prior.posterior is None else 2)
 
 
 def overlap_for(settings: Despeckle, prior: Prior) -> int:
@@ -194,21 +197,26 @@ class DespeckleTiles:
         return mean.cpu().numpy(), deviation.cpu().numpy()
 
     def _estimate(self, likelihood: GammaSpeckle, band: int, tiles: Sequence[Tile]) -> tuple[Images, Images]:
-        """Log of the mean intensity, up to a smooth gain, and the variance of the log."""
-        prior, solver, filled = self.prior, self.settings.solver(self.prior), _filled(likelihood)
-        if solver == "one-pass":
-            assert prior.posterior is not None
-            mean, variance = one_pass(prior.posterior, likelihood, filled)
-            return mean + variance / 2, variance
-        step = last(
-            scoring(prior.denoise, likelihood, filled, steps=self.settings.levels(prior) if solver == "scoring" else 2)
-        )
-        if solver == "scoring":
-            return step.x0, prior.pixel_variance(step.x0, step.sigma)
-        noises = [_PlaceNoise(self.settings.seed, k, band, tiles, filled.device) for k in range(self.settings.samples)]
-        samples = torch.stack([last(self.samples(likelihood, step.x0, noise)).x0 for noise in noises])
+        """Log-intensity, up to a smooth gain, and its variance."""
+        solver = self.settings.solver(self.prior)
+        mean, variance = self._mean(likelihood, self.settings.levels(self.prior) if solver in ESTIMATES else 2)
+        if solver in ESTIMATES:
+            return mean, variance
+        noises = [_PlaceNoise(self.settings.seed, k, band, tiles, mean.device) for k in range(self.settings.samples)]
+        samples = torch.stack([last(self.samples(likelihood, mean, noise)).x0 for noise in noises])
         mean = torch.logsumexp(samples, dim=0) - math.log(len(samples))
         return mean, samples.var(dim=0, correction=min(1, len(samples) - 1))
+
+    def _mean(self, likelihood: GammaSpeckle, passes: int) -> tuple[Images, Images]:
+        """Posterior mean and variance: the one pass of a network that can, then scoring by the prior."""
+        prior, start = self.prior, _filled(likelihood)
+        if prior.posterior is not None:
+            start, variance = one_pass(prior.posterior, likelihood, start)
+            passes -= 1
+            if not passes:
+                return start, variance
+        step = last(scoring(prior.denoise, likelihood, start, steps=passes, estimated=prior.posterior is not None))
+        return step.x0, prior.pixel_variance(step.x0, step.sigma)
 
     def samples(self, likelihood: GammaSpeckle, start: Images, noise: _PlaceNoise) -> Iterator[Step]:
         """Run a method that draws samples on one batch, from the estimate `start`."""

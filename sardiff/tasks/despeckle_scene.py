@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from geo_io import Metadata, ReadError, Source, check_output, sample
+from geo_io import Metadata, Source, check_output
 from sardiff.device import choose_device
 from sardiff.errors import SettingsError
 from sardiff.priors.checkpoint import SHIPPED, load_prior
@@ -99,8 +99,8 @@ def despeckle_array(
     device : str
         "auto", "cpu", "cuda", ...
     **settings
-        `method`, `steps`, `samples`, `seed` of `Despeckle`. With `uncertainty=True` the result is followed by
-        its standard deviation in dB: dimension "band" doubles, attribute `sardiff_bands` names them.
+        `method`, `correlated`, `steps`, `samples`, `seed` of `Despeckle`. With `uncertainty=True` the
+        result has a new first dimension "estimate": the mean, and its standard deviation in dB.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def despeckle_array(
     from tiling import map_tiles
 
     source = open_source(da, values=values)
-    found = settle_looks(source, looks)
+    found = settle_looks(source, looks, measure=False)
     wanted = _settings(found, settings)
     apply = DespeckleTiles(wanted, _weights(weights), device)
     layout = _layout(source, apply, tile, overlap)
@@ -121,13 +121,15 @@ def despeckle_array(
     count = bands * (2 if wanted.uncertainty else 1)
     logs = map_tiles(apply, source, layout, out_bands=count, batch=batch)
 
-    def stored(block: np.ndarray, source: Source = source, block_info: Any = None) -> np.ndarray:
+    def stored(block: np.ndarray, source: Source, block_info: Any = None) -> np.ndarray:
         (r0, r1), (c0, c1) = block_info[0]["array-location"][1:]
         mean = source.encode(np.exp(block[:bands]), slice(r0, r1), slice(c0, c1), units)
         return np.concatenate([mean, block[bands:]])
 
     data = dask.array.map_blocks(stored, logs, source, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
     tags = _tags(source, apply, found, units)
+    if units is not None:
+        tags["units"] = _UNIT_NAMES[units]
     if not wanted.uncertainty:
         return to_dataarray(data, da, attrs=tags)
     import xarray as xr
@@ -207,13 +209,12 @@ def despeckle_file(
         say(note)
     say(f"Values: {source.values} ({source.values_reason}).")
     found = settle_looks(source, looks)
-    if looks != "auto" and not sample(source):
-        raise ReadError(f"{source.name} holds no measurement: every pixel is nodata, NaN, zero or negative.")
     say(f"Looks: {found.value:g} ({found.reason}).")
     if source.grid.kind == "none":
         say("The file has no georeferencing; neither will the result.")
 
     apply = DespeckleTiles(_settings(found, settings), apply_weights, device)
+    say(f"Speckle: {_SPECKLE[found.correlated]}. Method: {apply.settings.solver(apply.prior)}.")
     layout = _layout(source, apply, tile, overlap)
     count = source.shape[0]
     own = units or ("intensity" if source.values == "complex" else source.values)
@@ -262,11 +263,18 @@ def uncertainty_path(output: Path, wanted: bool | str | os.PathLike[str] = True)
 _UNIT_NAMES = {"intensity": "intensity", "amplitude": "amplitude", "db": "dB"}
 
 
+_SPECKLE = {
+    None: "not known whether neighbouring pixels share it",
+    False: "independent from pixel to pixel",
+    True: "correlated, neighbouring pixels share it",
+}
+
+
 def _settings(looks: Looks, settings: dict[str, Any]) -> Despeckle:
     method = settings.get("method", "auto")
     if settings.get("uncertainty") and settings.get("samples") is None and method not in ("auto", *ESTIMATES):
         settings = {**settings, "samples": SAMPLES}
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = {"correlated": looks.correlated} | {name: value for name, value in settings.items() if value is not None}
     try:
         return Despeckle(looks=looks.value, **given)
     except TypeError as error:

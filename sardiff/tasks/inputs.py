@@ -71,10 +71,14 @@ def paths_of(scene: Any) -> tuple[Path, ...]:
 
 @dataclass(frozen=True)
 class Looks:
-    """The number of looks in use, and where it comes from: a sentence for people."""
+    """The number of looks in use, where it comes from (a sentence for people), and whether speckle is correlated.
+
+    None where that was not measured, or cannot be told.
+    """
 
     value: float
     reason: str
+    correlated: bool | None = None
 
 
 def measure_looks(source: Source) -> LooksEstimate:
@@ -99,10 +103,11 @@ def measure_looks(source: Source) -> LooksEstimate:
     return estimate_looks(np.concatenate(strips, axis=1))
 
 
-def settle_looks(source: Source, looks: float | Literal["auto"]) -> Looks:
-    """Return the number of looks to use: as given, or estimated.
+def settle_looks(source: Source, looks: float | Literal["auto"], *, measure: bool = True) -> Looks:
+    """Return the number of looks to use, as given or estimated, and whether speckle is correlated.
 
-    Complex data have one look. No product has fewer: an estimate below 1 is texture, and becomes 1.
+    Complex data have one look. No product has fewer: an estimate below 1 is texture, and becomes 1. Without
+    `measure` nothing is read where the number is given.
 
     Raises
     ------
@@ -116,13 +121,13 @@ def settle_looks(source: Source, looks: float | Literal["auto"]) -> Looks:
             number = float("nan")
         if not 0 < number < float("inf"):
             raise SettingsError(f"looks must be 'auto' or a number > 0, got {looks!r}. A single-look product has 1.")
-        return Looks(number, "as asked for")
+        return Looks(number, "as asked for", measure_looks(source).correlated if measure else None)
     if source.values == "complex":
-        return Looks(1.0, "single-look complex data have one look")
+        return Looks(1.0, "single-look complex data have one look", measure_looks(source).correlated)
     estimate = measure_looks(source)
     if not np.isfinite(estimate.looks):
         raise SettingsError(f"{source.name}: looks cannot be estimated ({estimate.reason}). Say --looks NUMBER.")
     reason = f"estimated, with {estimate.certainty} certainty: {estimate.reason.rstrip('.')}"
     if estimate.looks < 1:
         reason += "; no product has less than one look"
-    return Looks(max(1.0, float(f"{estimate.looks:.3g}")), reason)
+    return Looks(max(1.0, float(f"{estimate.looks:.3g}")), reason, estimate.correlated)

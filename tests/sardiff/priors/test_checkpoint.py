@@ -39,6 +39,44 @@ def test_what_is_saved_is_what_is_loaded(saved):
     assert 0 <= prior.card["reach"] <= prior.receptive_field
 
 
+@pytest.fixture
+def pair(saved):
+    _, path = saved
+    other = LocalUNet(widths=(8, 16), depths=(1, 1), mean_radius=6, measured=True)
+    settings = {"variance": [(0.1, 0.008)], "licence": "MIT", "data": "none", "training": {}}
+    beside = save_prior(path.with_name("reader"), other, **settings)
+    card = path.with_suffix(".json")
+    card.write_text(json.dumps({**json.loads(card.read_text()), "posterior": beside.name}))
+    return path, beside
+
+
+def test_a_posterior_may_be_a_network_of_its_own(pair):
+    path, beside = pair
+    prior, alone = load_prior(path), load_prior(beside)
+    assert prior.posterior is not None
+    assert prior.sha256 == f"{prior.card['sha256']}+{alone.sha256}"
+    assert prior.receptive_field == alone.receptive_field
+    assert prior.card["reach"] >= alone.card["reach"]
+    assert prior.variance != alone.variance
+
+
+@pytest.mark.parametrize(
+    ("posterior", "message"),
+    [
+        ("../reader.safetensors", "no name of a file beside it"),
+        (7, "no name of a file beside it"),
+        ("gone.safetensors", r"gone\.safetensors is missing"),
+        ("tiny.safetensors", "does not go with"),
+    ],
+)
+def test_a_posterior_that_does_not_fit_is_refused(pair, posterior, message):
+    path, _ = pair
+    card = path.with_suffix(".json")
+    card.write_text(json.dumps({**json.loads(card.read_text()), "posterior": posterior}))
+    with pytest.raises(PriorError, match=message):
+        load_prior(path)
+
+
 def test_damaged_weights_are_refused(saved):
     _, path = saved
     content = bytearray(path.read_bytes())

@@ -131,15 +131,27 @@ def test_overlap_comes_from_the_prior_and_the_method():
     assert scoring % 16 == 0
 
 
-def test_auto_is_what_the_prior_can_do():
+def test_auto_is_what_the_prior_can_do_and_the_speckle_needs():
     able = smooth_prior()
     unable = replace(able, posterior=None)
-    one, several = Despeckle(looks=1.0), Despeckle(looks=1.0, samples=4)
-    assert (one.solver(able), one.solver(unable)) == ("one-pass", "scoring")
-    assert (one.levels(able), one.levels(unable)) == (1, 3)
+    unknown, correlated, independent = (Despeckle(looks=1.0, correlated=known) for known in (None, True, False))
+    assert [s.solver(able) for s in (unknown, correlated, independent)] == ["one-pass", "one-pass", "scoring"]
+    assert [s.solver(unable) for s in (unknown, correlated, independent)] == ["scoring"] * 3
+    assert (unknown.levels(able), independent.levels(able), independent.levels(unable)) == (1, 2, 3)
+    several = Despeckle(looks=1.0, samples=4)
     assert several.solver(able) == several.solver(unable) == "moment"
     with pytest.raises(SettingsError, match="were not trained with measurements"):
         Despeckle(looks=1.0, method="one-pass").solver(unable)
+
+
+def test_scoring_begins_with_the_one_pass_where_there_is_one():
+    scene, prior = flat_scene(), smooth_prior()
+    first, alone, both = (
+        DespeckleTiles(Despeckle(looks=1.0, method=method, steps=steps), prior, "cpu")(*tiles_of(scene))
+        for method, steps in (("scoring", 1), ("one-pass", None), ("scoring", 2))
+    )
+    np.testing.assert_array_equal(first, alone)
+    assert 0 < np.abs(both - alone).max() < 1
 
 
 def test_the_early_start_is_noisier_with_fewer_looks():
