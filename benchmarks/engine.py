@@ -31,7 +31,7 @@ from typing import Any
 
 import record
 
-BLOCK, OVERLAP = 512, 64  # pixels: those of the default method
+BLOCK, OVERLAP = 768, 112  # pixels: those of the default methods
 MODES = ("engine", "plain")
 PARTS = ("tiles", "copy", "check", "whole")
 COPIED = 0.8  # of the progress of finishing; then the file is read back

@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = record.parser(__doc__)
     parser.add_argument("--size", type=int, default=640, help="side of the scene")
     parser.add_argument("--looks", type=float, default=1.0)
-    parser.add_argument("--all", action="store_true", help="also scoring, and moment on a scene of 384 with two cuts")
+    parser.add_argument("--all", action="store_true", help="also moment, on a scene of 384 with two cuts")
     parser.add_argument("--methods", help="these alone, separated by commas")
     parser.add_argument("--overlap", type=int, help="instead of the default one")
     parser.add_argument("--weights", default=str(SHIPPED))
@@ -123,11 +123,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     record.use_threads(options.threads)
     began = time.monotonic()
     chosen = (
-        options.methods.split(",") if options.methods else ["auto", "scoring", "moment"] if options.all else ["auto"]
+        options.methods.split(",") if options.methods else [*ESTIMATES, "moment"] if options.all else [*ESTIMATES]
     )
     results = []
     for method in chosen:
-        small = method not in ("auto", *ESTIMATES) or options.quick
+        small = method not in ESTIMATES or options.quick
         scene = make_scene(384 if small else options.size, options.looks)
         cuts = CUTS[:1] if options.quick else (CUTS[0], CUTS[4]) if small else CUTS
         steps = 2 if options.quick and small else None

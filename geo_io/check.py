@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import rasterio
-from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.enums import ColorInterp, Interleaving
+from rasterio.errors import RasterioError
 
 from geo_io import tiff
 from geo_io.errors import ReadError, UnsafeInput
+from geo_io.grid import unplaced_is_no_news
 from geo_io.harden import read_options
 from geo_io.vrt import looks_like_vrt, read_vrt
 
@@ -89,8 +89,7 @@ def _check_source(file: Path) -> None:
 def open_dataset(target: str, name: str) -> Any:
     """Open what `find` returned, with the one driver its content calls for."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # `Grid.kind` says it, and the caller warns
+        with unplaced_is_no_news():
             return rasterio.open(target, driver="VRT" if target.startswith("<") else "GTiff")
     except RasterioError as error:
         raise ReadError(f"{name} cannot be opened ({str(error)[:200]}): it is damaged; copy it again") from error
@@ -107,7 +106,8 @@ def refuse_absurd(dataset: Any, files: tuple[Path, ...], name: str) -> None:
     """Refuse a file that declares far more pixels than its bytes could hold, or one block too large to decode."""
     if not dataset.count:
         raise ReadError(f"{name} has no bands: name a raster with pixels")
-    size = sum(_itemsize(dtype) for dtype in dataset.dtypes) * dataset.width * dataset.height
+    each = sum(_itemsize(dtype) for dtype in dataset.dtypes)
+    size = each * dataset.width * dataset.height
     on_disk = sum(file.stat().st_size for file in files)
     if size > LARGEST_BYTES and size > MOST_INFLATED * on_disk:
         raise UnsafeInput(
@@ -115,7 +115,8 @@ def refuse_absurd(dataset: Any, files: tuple[Path, ...], name: str) -> None:
             f"{size / 1e9:.0f} GB, but takes {on_disk} bytes on disk, which cannot hold them: check how it was made"
         )
     for (rows, cols), dtype in zip(dataset.block_shapes, dataset.dtypes, strict=True):
-        if rows * cols * _itemsize(dtype) > LARGEST_BLOCK:
+        # Interleaved by pixel, one block holds all bands.
+        if rows * cols * (each if dataset.interleaving == Interleaving.pixel else _itemsize(dtype)) > LARGEST_BLOCK:
             raise UnsafeInput(
                 f"{name} is one block of {rows} by {cols} pixels, too large to decode at once: rewrite it in tiles "
                 f"with gdal_translate -co TILED=YES"

@@ -20,7 +20,16 @@ from rasterio.errors import CRSError
 from geo_io.errors import ReadError
 from geo_io.grid import Grid
 from geo_io.source import Metadata, sample_windows
-from geo_io.values import Hint, Units, Values, detect_values, from_intensity, to_intensity
+from geo_io.values import (
+    Hint,
+    Units,
+    Values,
+    detect_values,
+    from_intensity,
+    speaks_of_pixels,
+    to_intensity,
+    zeros_are_fill,
+)
 
 __all__ = ["ArraySource", "grid_of", "to_dataarray"]
 
@@ -29,7 +38,10 @@ COL_NAMES = ("x", "longitude", "lon", "col", "cols", "range", "pixel", "sample")
 
 # Attributes that say something else than tags do.
 _STRUCTURAL = frozenset(
-    ("_FillValue", "missing_value", "nodata", "scale_factor", "add_offset", "long_name", "units", "grid_mapping")
+    (
+        *("_FillValue", "missing_value", "nodata", "scale_factor", "add_offset", "scales", "offsets"),
+        *("long_name", "units", "grid_mapping"),
+    )
 )
 
 REGULAR = 0.05  # coordinates within this share of a step from a regular spacing are regular: float32 degrees are rough
@@ -44,7 +56,8 @@ class ArraySource:
         (y, x) or (band, y, x), of any real dtype, or complex (single look). Its grid comes from the coordinate
         `spatial_ref` (or the one named by `grid_mapping`) and from regularly spaced x and y, which are pixel
         centres. Unmeasured: NaN, and the attribute `_FillValue`, `missing_value` or `nodata`.
-        The attributes `scale_factor` and `add_offset` are applied.
+        The attributes `scale_factor` and `add_offset` are applied, or rioxarray's `scales` and `offsets`, which
+        have one number per band.
     values : {"auto", "intensity", "amplitude", "db", "complex"}
         What the pixels mean. "auto" decides by attributes and statistics, for which it reads part of the array.
 
@@ -79,7 +92,7 @@ class ArraySource:
 
     def __getitem__(self, index: tuple[slice, slice, slice]) -> NDArray[np.float32]:
         """Linear intensity (bands, rows, cols) of a window inside the scene; NaN: not measured."""
-        return to_intensity(self._physical(self._read(*index), index[0]), self.values)
+        return self._intensity(self._read(*index), index[0])
 
     def stored(self, rows: slice, cols: slice) -> NDArray[Any]:
         """Return the pixels as the array holds them (bands, h, w): float32, or complex64."""
@@ -96,13 +109,15 @@ class ArraySource:
         own: Units = "intensity" if self.values == "complex" else self.values
         nodata = self.metadata.nodata
         fill = np.float32(np.nan if nodata is None else nodata)
-        stored = self.stored(rows, cols)
         with np.errstate(over="ignore", invalid="ignore"):
             scale, offset = _columns(self.metadata.scales), _columns(self.metadata.offsets)
             out = ((from_intensity(intensity, units or own) - offset) / scale).astype(np.float32)
             out[out == fill] += np.float32(max(abs(float(fill)) * 1e-6, 1e-6))
             out[~np.isfinite(out)] = fill
-        unmeasured = np.isnan(to_intensity(self._physical(stored, slice(None)), self.values))
+        if not np.isnan(intensity).any():
+            return out
+        stored = self.stored(rows, cols)
+        unmeasured = np.isnan(self._intensity(stored, slice(None)))
         keep = self.values != "complex" and (units or own) == own
         out[unmeasured] = stored[unmeasured] if keep else fill
         return out
@@ -114,6 +129,12 @@ class ArraySource:
             part = np.asarray(self._variable[rows, cols].values)[np.newaxis][bands]
         with np.errstate(over="ignore"):
             return part.astype(np.complex64 if np.iscomplexobj(part) else np.float32)
+
+    def _intensity(self, stored: NDArray[Any], bands: slice) -> NDArray[np.float32]:
+        intensity = to_intensity(self._physical(stored, bands), self.values)
+        if zeros_are_fill(self.values, self.metadata.stored_dtype):
+            intensity[stored == 0] = np.nan
+        return intensity
 
     def _physical(self, stored: NDArray[Any], bands: slice) -> NDArray[Any]:
         """Apply scale and offset, and put NaN for nodata."""
@@ -187,8 +208,11 @@ def grid_of(da: xr.DataArray) -> Grid:
     crs = _crs(spatial, da)
     if gcps := _gcps(spatial):
         return Grid((rows, cols), gcps=gcps, gcp_crs=crs)
-    transform = _transform(da, spatial)
-    return Grid((rows, cols), crs=crs, transform=None if transform == Affine.identity() else transform)
+    try:
+        transform = _transform(da, spatial)
+        return Grid((rows, cols), crs=crs, transform=None if transform == Affine.identity() else transform)
+    except (TypeError, ValueError) as error:
+        raise ReadError(f"{_name(da)}: its GeoTransform is damaged ({error}); set it anew or drop it") from error
 
 
 def _name(da: xr.DataArray) -> str:
@@ -278,18 +302,37 @@ def _metadata(da: xr.DataArray, bands: int) -> Metadata:
         return entries if len(entries) == bands else (None,) * bands
 
     is_complex = np.issubdtype(da.dtype, np.complexfloating)
-    scales, offsets = per_band("scale_factor"), per_band("add_offset")
+    scales = _numbers(da, ("scale_factor", "scales"), bands, 1.0)
+    offsets = _numbers(da, ("add_offset", "offsets"), bands, 0.0)
+    if not (np.isfinite([*scales, *offsets]).all() and all(scales)):
+        raise ReadError(f"{_name(da)} has scales {scales} and offsets {offsets}: mend these attributes")
     return Metadata(
         descriptions=tuple(None if text is None else str(text) for text in per_band("long_name")),
         units=tuple(None if text is None else str(text) for text in per_band("units")),
         band_tags=({},) * bands,
         tags={str(key): str(value) for key, value in da.attrs.items() if key not in _STRUCTURAL},
-        scales=tuple(1.0 if s is None or is_complex else float(s) for s in scales),
-        offsets=tuple(0.0 if o is None or is_complex else float(o) for o in offsets),
+        scales=(1.0,) * bands if is_complex else scales,
+        offsets=(0.0,) * bands if is_complex else offsets,
         nodata=float("nan") if is_complex else _nodata(da),
         stored_dtype=str(da.dtype),
         colorinterp=("gray",) + ("undefined",) * (bands - 1),
     )
+
+
+def _numbers(da: xr.DataArray, keys: tuple[str, ...], bands: int, default: float) -> tuple[float, ...]:
+    """One number per band, of the first of these attributes that is there."""
+    key = next((key for key in keys if da.attrs.get(key) is not None), None)
+    if key is None:
+        return (default,) * bands
+    try:
+        numbers = np.asarray(da.attrs[key], np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise ReadError(f"{_name(da)}: its attribute {key} is no number: {da.attrs[key]!r}") from error
+    if len(numbers) not in (1, bands):
+        raise ReadError(
+            f"{_name(da)} has {bands} bands, and {len(numbers)} numbers in its attribute {key}: keep those of its bands"
+        )
+    return tuple(float(n) for n in np.broadcast_to(numbers, bands))
 
 
 def _nodata(da: xr.DataArray) -> float | None:
@@ -304,9 +347,7 @@ def _hints(da: xr.DataArray, metadata: Metadata) -> list[list[Hint]]:
     units = [Hint(f"the unit of band {b}", text) for b, text in enumerate(metadata.units, start=1) if text]
     names = [Hint(f"the long_name of band {b}", text) for b, text in enumerate(metadata.descriptions, start=1) if text]
     tags = [
-        Hint(f"the attribute {key}", text[:200])
-        for key, text in metadata.tags.items()
-        if not text.lstrip().startswith(("{", "[", "<"))
+        Hint(f"the attribute {key}", text[:200]) for key, text in metadata.tags.items() if speaks_of_pixels(key, text)
     ]
     return [units, [*names, *([Hint("its name", str(da.name))] if da.name is not None else [])], tags]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +12,10 @@ import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.rpc import RPC
 
-from geo_io.grid import Grid
+from geo_io.grid import Grid, unplaced_is_no_news
 from geo_io.source import Metadata
 
 __all__ = ["GDAL_ERRORS", "gdal", "georeferencing", "opened", "same_rpcs", "set_metadata", "set_tags", "storable"]
@@ -30,15 +29,15 @@ KEPT_COLOURS = frozenset(("undefined", "gray", "red", "green", "blue", "alpha"))
 @contextmanager
 def gdal(cache_mb: int = 64) -> Iterator[None]:
     """GDAL with a bounded cache, and without sidecar files: everything stands in the one file."""
-    with rasterio.Env(GDAL_CACHEMAX=cache_mb, GDAL_PAM_ENABLED=False, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
+    # rasterio hands a whole number on as bytes.
+    with rasterio.Env(GDAL_CACHEMAX=cache_mb << 20, GDAL_PAM_ENABLED=False, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
         yield
 
 
 @contextmanager
 def opened(path: Path, mode: str = "r", **options: Any) -> Iterator[Any]:
     """Open a GeoTIFF; a missing georeferencing is no news here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with unplaced_is_no_news():
         dataset = rasterio.open(path, mode, driver="GTiff", **options)
     with dataset:
         yield dataset

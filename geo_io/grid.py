@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,11 +20,33 @@ from rasterio.rpc import RPC
 
 from geo_io.errors import GridMismatch
 
-__all__ = ["Grid", "GridKind", "require_same"]
+__all__ = ["Grid", "GridKind", "require_same", "unplaced_is_no_news"]
 
 GridKind = Literal["affine", "gcps", "rpcs", "none"]
 
 SAME_PLACE_PX = 0.01  # two affines are one grid when no corner moves by more than this
+
+_silencing = threading.RLock()
+
+
+@contextmanager
+def unplaced_is_no_news() -> Iterator[None]:
+    """Silence rasterio on files without georeferencing: `Grid.kind` says it, and the caller warns.
+
+    One thread at a time: the filters of warnings belong to the process, and are put back as they were found.
+    """
+    with _silencing, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+def _renew_lock() -> None:
+    global _silencing
+    _silencing = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # another thread of the parent may have held it
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +74,7 @@ class Grid:
     Raises
     ------
     ValueError
-        If the shape is empty, or the transform maps all pixels onto a line.
+        If the shape is empty, or the transform is not finite or maps all pixels onto a line.
     """
 
     shape: tuple[int, int]
@@ -62,16 +88,19 @@ class Grid:
         rows, cols = self.shape
         if rows < 1 or cols < 1:
             raise ValueError(f"a grid needs at least one row and one column, got {self.shape}")
-        if self.transform is not None and self.transform.is_degenerate:
-            raise ValueError(f"the transform {tuple(self.transform)[:6]} maps all pixels onto a line")
+        if self.transform is not None:
+            a, b, _, d, e, _ = numbers = tuple(self.transform)[:6]
+            if not np.isfinite(numbers).all():
+                raise ValueError(f"the transform {numbers} is not finite")
+            if a * e == b * d:
+                raise ValueError(f"the transform {numbers} maps all pixels onto a line")
         object.__setattr__(self, "shape", (int(rows), int(cols)))
         object.__setattr__(self, "gcps", tuple(self.gcps))
 
     @classmethod
     def from_dataset(cls, dataset: Any) -> Grid:
         """Read the grid of an open rasterio dataset; a file without georeferencing gives kind "none", unwarned."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with unplaced_is_no_news():
             transform = dataset.transform
             gcps, gcp_crs = dataset.gcps
         return cls(

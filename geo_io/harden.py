@@ -64,7 +64,8 @@ def read_options() -> dict[str, str | int]:
     """
     if "GDAL_CACHEMAX" in os.environ:
         return dict(OPEN_OPTIONS)
-    return {**OPEN_OPTIONS, "GDAL_CACHEMAX": int(CACHE_MB)}
+    # The variable is in MB; the number that rasterio hands on is in bytes.
+    return {**OPEN_OPTIONS, "GDAL_CACHEMAX": int(CACHE_MB) << 20}
 
 
 def check_proj() -> None:

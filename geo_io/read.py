@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-import warnings
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -15,15 +14,25 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from geo_io.check import find, open_checked, open_dataset, refuse_absurd, refuse_pictures
 from geo_io.errors import ReadError
-from geo_io.grid import Grid
+from geo_io.grid import Grid, unplaced_is_no_news
 from geo_io.harden import read_options
 from geo_io.source import Metadata, sample_windows, scene_strips
-from geo_io.values import Detected, Hint, Units, Values, detect_values, from_intensity, to_intensity
+from geo_io.values import (
+    Detected,
+    Hint,
+    Units,
+    Values,
+    detect_values,
+    from_intensity,
+    speaks_of_pixels,
+    to_intensity,
+    zeros_are_fill,
+)
 
 __all__ = ["RasterSource", "open_raster"]
 
@@ -67,7 +76,7 @@ def open_raster(
         refuse_pictures(dataset, chosen, name)
         metadata, masked = _describe(dataset, chosen, name)
         scaling = tuple(tuple(float(n[b - 1]) for b in chosen) for n in (dataset.scales, dataset.offsets))
-        grid = Grid.from_dataset(dataset)
+        grid = _grid(dataset, name)
         nodata = tuple(dataset.nodatavals[b - 1] for b in chosen)
         hints = _hints(dataset, chosen)
     source = RasterSource(
@@ -134,6 +143,11 @@ class RasterSource:
         self._settle(detected)
         self._local = _Handle()
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that is read: of a VRT, also those it is made of."""
+        return tuple(Path(file) for file, _, _ in self._stamp)
+
     def _settle(self, detected: Detected) -> None:
         self.values, self.values_reason = detected.values, detected.reason
 
@@ -195,6 +209,8 @@ class RasterSource:
 
     def _intensity(self, pixels: NDArray[Any], missing: NDArray[np.bool_], bands: range) -> NDArray[np.float32]:
         intensity = to_intensity(self._physical(pixels, bands), self.values)
+        if zeros_are_fill(self.values, self.metadata.stored_dtype):
+            missing = missing | (pixels == 0)
         intensity[missing] = np.nan
         return intensity
 
@@ -283,6 +299,17 @@ def _choose_bands(dataset: Any, bands: Sequence[int] | None, name: str) -> tuple
     return chosen
 
 
+def _grid(dataset: Any, name: str) -> Grid:
+    try:
+        return Grid.from_dataset(dataset)
+    except (KeyError, TypeError, ValueError) as error:  # of RPCs, rasterio lets through what it stumbles over
+        said = f"RPCs without {error}" if isinstance(error, KeyError) else str(error)
+        raise ReadError(
+            f"{name} has a georeferencing that is damaged ({said}): mend it with gdal_edit, or take it away with "
+            f"gdal_edit -unsetgt -unsetrpc"
+        ) from error
+
+
 def _describe(dataset: Any, bands: tuple[int, ...], name: str) -> tuple[Metadata, bool]:
     """Return the metadata of the chosen bands, and whether a mask or alpha band hides pixels."""
     flags = [dataset.mask_flag_enums[b - 1] for b in bands]
@@ -294,10 +321,13 @@ def _describe(dataset: Any, bands: tuple[int, ...], name: str) -> tuple[Metadata
         nodata = float("nan")
     elif nodata is not None:
         nodata = float(_as_float32(nodata))
-    if any(dataset.scales[b - 1] == 0 for b in bands):
-        raise ReadError(f"{name} has a band with scale 0: mend its scale tag with gdal_edit")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    for b in bands:
+        if not (dataset.scales[b - 1] and np.isfinite([dataset.scales[b - 1], dataset.offsets[b - 1]]).all()):
+            raise ReadError(
+                f"{name} has a band with scale {dataset.scales[b - 1]:g} and offset {dataset.offsets[b - 1]:g}: "
+                f"mend these tags with gdal_edit"
+            )
+    with unplaced_is_no_news():
         namespaces = [ns for ns in dataset.tag_namespaces() if ns not in STRUCTURAL and not ns.startswith("xml:")]
         return Metadata(
             descriptions=tuple(dataset.descriptions[b - 1] for b in bands),
@@ -318,22 +348,15 @@ def _describe(dataset: Any, bands: tuple[int, ...], name: str) -> tuple[Metadata
 
 def _hints(dataset: Any, bands: tuple[int, ...]) -> list[list[Hint]]:
     """What the file says in words, the most trustworthy first."""
-
-    def plain(key: str, text: str) -> bool:
-        # JSON records and notes on resampling ("linear") speak of other things.
-        return not text.lstrip().startswith(("{", "[", "<")) and not any(
-            w in key.lower() for w in ("resampl", "interp")
-        )
-
     units = [Hint(f"the unit of band {b}", u) for b in bands if (u := dataset.units[b - 1])]
     described = [Hint(f"the description of band {b}", d) for b in bands if (d := dataset.descriptions[b - 1])]
     band_tags = [
         Hint(f"the tag {key} of band {b}", text[:200])
         for b in bands
         for key, text in dataset.tags(b).items()
-        if plain(key, text)
+        if speaks_of_pixels(key, text)
     ]
-    tags = [Hint(f"the tag {key}", text[:200]) for key, text in dataset.tags().items() if plain(key, text)]
+    tags = [Hint(f"the tag {key}", text[:200]) for key, text in dataset.tags().items() if speaks_of_pixels(key, text)]
     return [units, described, band_tags, tags]
 
 
@@ -363,7 +386,8 @@ def _notes(files: tuple[Path, ...]) -> tuple[str, ...]:
 
 
 def _as_float32(nodata: float) -> np.float32:
-    return np.float32(np.clip(nodata, -FLOAT32_MAX, FLOAT32_MAX))
+    """As the pixels hold it: out of range the nearest number, but infinite if it is."""
+    return np.float32(nodata if np.isinf(nodata) else np.clip(nodata, -FLOAT32_MAX, FLOAT32_MAX))
 
 
 def _columns(numbers: Sequence[float]) -> NDArray[Any]:

@@ -23,6 +23,7 @@ from rasterio.crs import CRS
 
 from geo_io import tiff
 from geo_io.calibration import Calibration, Noise, read_noise, read_sigma_nought
+from geo_io.check import refuse_absurd
 from geo_io.errors import ReadError
 from geo_io.grid import Grid
 from geo_io.safe_files import (
@@ -82,6 +83,7 @@ def open_safe(
         files.gdal_path(image.measurement), f"{files.path}: {image.measurement}", files.stamp(image.measurement)
     )
     dataset = measurement.dataset()
+    refuse_absurd(dataset, (measurement.stamp.file,), measurement.name)
     if Path(measurement.path).is_file():  # inside a zip a cut would have shown already
         tiff.check_whole(Path(measurement.path))
     return SafeSource(
@@ -93,7 +95,7 @@ def open_safe(
         f"calibrated with the product's own vectors, {noise_said}",
         metadata=_metadata(dataset, files, manifest, image, noise_said),
         identity=digest.hexdigest(),
-        nominal_looks=_nominal_looks(annotation),
+        nominal_looks=1.0 if dataset.dtypes[0].startswith("complex") else _nominal_looks(annotation),
         calibration=calibration,
         measurement=measurement,
     )
@@ -119,7 +121,7 @@ class SafeSource:
         Hash of the metadata, the tables in use, and the measurement's size and time.
     nominal_looks : float, optional
         Range times azimuth looks of the processor, the fewest of any sub-swath. The looks overlap, so the
-        equivalent number of looks is smaller: about 4.4 for the 5 of an IW GRDH product.
+        equivalent number of looks is smaller: about 4.4 for the 5 of an IW GRDH product. Single-look complex: 1.
     calibration : Calibration
         From digital numbers to sigma nought.
     measurement : Measurement
@@ -141,6 +143,11 @@ class SafeSource:
     def shape(self) -> tuple[int, int, int]:
         """One band of the measurement's lines and samples."""
         return (1, *self.grid.shape)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The product, a folder or a zip, and where its digital numbers lie."""
+        return Path(self.name), self.measurement.stamp.file
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -234,7 +241,7 @@ def _calibration(
         if not files.has(image.noise):
             raise ReadError(
                 f"{files.path}: {image.noise} is missing, so thermal noise cannot be removed; download the product "
-                "again, whole, or open it with noise=False"
+                "again, whole"
             )
         noise_content = files.read(image.noise)
         noise = _noise(noise_content, f"{files.path}: {image.noise}")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import os
 import threading
-import warnings
 from typing import Any
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
+from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.windows import Window
 
 from geo_io.errors import ReadError, UnsafeInput
+from geo_io.grid import unplaced_is_no_news
 from geo_io.harden import read_options
 from geo_io.safe_files import Stamp
 
@@ -23,7 +23,6 @@ __all__ = ["Measurement"]
 DTYPES = ("uint16", "int16", "complex_int16", "float32", "complex64")
 MAX_BLOCK_BYTES = 2**30  # of one strip; real strips have one line
 
-_OPENING = threading.Lock()  # silencing a warning is not safe between threads
 _INHERITED: list[Any] = []
 
 
@@ -75,8 +74,7 @@ class Measurement:
 
     def _open(self) -> Any:
         try:
-            with _OPENING, warnings.catch_warnings(), rasterio.Env(**read_options()):
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with unplaced_is_no_news(), rasterio.Env(**read_options()):
                 dataset = rasterio.open(self.path, driver="GTiff", sharing=False)
         except RasterioIOError as error:
             raise ReadError(f"{self.name} is not a whole TIFF ({error}); download the product again") from error

@@ -38,7 +38,7 @@ def check_whole(path: Path) -> None:
             while offset and offset not in seen and len(seen) < MOST_DIRECTORIES:
                 seen.add(offset)
                 tags, offset = _directory(file, offset, size, order, big)
-                if not int(tags.get(NEW_SUBFILE_TYPE, np.zeros(1, "u1"))[0]) & REDUCED:
+                if not any(int(kind) & REDUCED for kind in tags.get(NEW_SUBFILE_TYPE, ())[:1]):
                     _check_blocks(path, tags, size)
         except (struct.error, EOFError) as error:
             raise ReadError(

@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 
 from geo_io.errors import ReadError
 
-__all__ = ["Detected", "Hint", "Units", "Values", "detect_values", "from_intensity", "to_intensity"]
+__all__ = [
+    "Detected",
+    "Hint",
+    "Units",
+    "Values",
+    "detect_values",
+    "from_intensity",
+    "speaks_of_pixels",
+    "to_intensity",
+    "zeros_are_fill",
+]
 
 Values = Literal["intensity", "amplitude", "db", "complex"]
 Units = Literal["intensity", "amplitude", "db"]
@@ -32,6 +42,8 @@ OPTICAL = re.compile(r"B(?:0?[1-9]|8A|1[0-2])$")
 # A single look of amplitude has a coefficient of variation of .523 in a homogeneous area, and more looks less.
 MOST_CV_OF_AMPLITUDE = 0.523
 CLEAR_CV = 0.62
+# Keys of tags that say how the image was resampled ("linear"), or how one would convert it, not what is stored.
+OTHER_MATTERS = ("resampl", "interp", "equation", "conversion")
 SAY = "say --values intensity, amplitude or db"
 
 
@@ -60,7 +72,8 @@ def to_intensity(stored: NDArray[Any], values: Values) -> NDArray[np.float32]:
         Physical pixels (scale and offset applied), any shape; NaN: not measured.
     values : {"intensity", "amplitude", "db", "complex"}
         What they mean. Zero and negative intensities and amplitudes (fill, or thermal noise removed) are no
-        measurements; in decibels every finite value is. An intensity beyond float32 is none either.
+        measurements; in decibels every finite value is (but see `zeros_are_fill`). An intensity beyond float32 is
+        none either.
     """
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         if values == "db":
@@ -74,6 +87,15 @@ def to_intensity(stored: NDArray[Any], values: Values) -> NDArray[np.float32]:
             intensity = np.where(pixels > 0, pixels * pixels if values == "amplitude" else pixels, np.float32(np.nan))
         intensity[~(np.isfinite(intensity) & (intensity > 0))] = np.nan
     return intensity
+
+
+def zeros_are_fill(values: Values, dtype: str) -> bool:
+    """Whether a stored zero is no measurement although its value could be one: in decibels, stored as floats.
+
+    Programs that export decibels leave the border of the image at zero and name no nodata; a float that was measured
+    is hardly ever zero exactly. Whole decibels are, so they stay measurements.
+    """
+    return values == "db" and dtype.startswith("float")
 
 
 def from_intensity(intensity: NDArray[np.floating[Any]], units: Units) -> NDArray[np.float32]:
@@ -160,6 +182,11 @@ def detect_values(
         f"{name} does not say whether its pixels are intensity or amplitude, and its values ({pixels.range_text}) "
         f"could be either; {SAY}"
     )
+
+
+def speaks_of_pixels(key: str, text: str) -> bool:
+    """Whether a tag can be a hint at all: not a record in JSON or XML, nor about something else than what is stored."""
+    return not text.lstrip().startswith(("{", "[", "<")) and not any(word in key.lower() for word in OTHER_MATTERS)
 
 
 class _Pixels:

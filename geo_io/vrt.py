@@ -33,7 +33,24 @@ ELEMENTS = frozenset(
         """,
     )
 )
-SOURCE_ATTRIBUTES = frozenset(("relativeToVRT", "shared"))
+# GDAL takes an attribute for a child element of that name, in any case: <SimpleSource SourceFilename="/etc/x"> reads a
+# file, `subclass` makes a raw band. `format` of metadata is not among them: rasterio dies of the XML that may be there.
+ATTRIBUTES = {
+    "VRTDataset": "rasterXSize rasterYSize",
+    "SRS": "dataAxisToSRSAxisMapping coordinateEpoch",
+    "GCPList": "Projection dataAxisToSRSAxisMapping",
+    "GCP": "Id Info Pixel Line X Y Z GCPZ",
+    "Metadata": "domain",
+    "MDI": "key",
+    "VRTRasterBand": "dataType band subClass blockXSize blockYSize",
+    "SimpleSource": "resampling name",
+    "ComplexSource": "resampling name",
+    "SourceFilename": "relativeToVRT shared",
+    "SourceProperties": "RasterXSize RasterYSize DataType BlockXSize BlockYSize",
+    "SrcRect": "xOff yOff xSize ySize",
+    "DstRect": "xOff yOff xSize ySize",
+    "OverviewList": "resampling",
+}
 SUBCLASSES = frozenset(("VRTSourcedRasterBand",))
 
 
@@ -69,8 +86,11 @@ def read_vrt(path: Path, check_source: Callable[[Path], None]) -> tuple[str, tup
         If it is not well formed, or refers to a file that is missing.
     """
     files: dict[Path, None] = {}
-    root = _Reader(path, path.resolve().parent, check_source, files).read(path.resolve(), depth=0)
-    return tostring(root, encoding="unicode"), tuple(files)
+    try:
+        root = _Reader(path, path.resolve().parent, check_source, files).read(path.resolve(), depth=0)
+        return tostring(root, encoding="unicode"), tuple(files)
+    except RecursionError as error:
+        raise UnsafeInput(f"{path} nests its elements too deeply, which no mosaic does: make it again") from error
 
 
 class _Reader:
@@ -107,6 +127,11 @@ class _Reader:
                 f"{vrt} is a VRT with {what}; only plain mosaics and subsets are read: "
                 f"turn it into a GeoTIFF with gdal_translate if you trust it"
             )
+        if unknown := sorted(set(element.attrib) - set(ATTRIBUTES.get(element.tag, "").split())):
+            raise UnsafeInput(
+                f"{vrt} is a VRT with the attribute {unknown[0]!r} of <{element.tag}>, which plain mosaics do not "
+                f"have: turn it into a GeoTIFF with gdal_translate if you trust it"
+            )
         # A coordinate system can be an address or a file's name; it is never fetched.
         srs = element.text if element.tag == "SRS" else element.get("Projection")
         if srs and not re.match(r"\s*(?:[A-Z_]+\[|[A-Za-z]+:\d+(?:\+\d+)?\s*$|\+proj=|urn:ogc:def:crs:)", srs):
@@ -114,8 +139,8 @@ class _Reader:
 
     def _settle(self, source: Element, vrt: Path, depth: int) -> None:
         text = (source.text or "").strip()
-        if len(source) or not set(source.attrib) <= SOURCE_ATTRIBUTES:
-            raise UnsafeInput(f"{vrt} has a SourceFilename with unknown attributes or parts: make it again")
+        if len(source):
+            raise UnsafeInput(f"{vrt} has a SourceFilename with unknown parts: make it again")
         if not text or text.startswith("/vsi") or re.match(r"[A-Za-z][A-Za-z0-9_+.-]+:", text) or "<" in text:
             raise UnsafeInput(f"{vrt} reads {text[:120]!r}, which is not a plain file in its folder: copy it there")
         start = vrt.parent if source.get("relativeToVRT") == "1" else Path.cwd()

@@ -85,6 +85,7 @@ class SceneWriter:
         self._notes: tuple[str, ...] = ()
         if metadata.namespaces and not self._all_domains:
             self._notes = (f"{final}: tags of {', '.join(metadata.namespaces)} are left out, those of bands are kept",)
+        self._replaces = self.final.exists()  # then the caller has asked; what comes up later is someone else's
         self.nodata = None if nodata is None else float(np.dtype(dtype).type(nodata))  # as a pixel can hold it
         try:
             self._partial = Partial(
@@ -145,10 +146,11 @@ class SceneWriter:
         progress: Callable[[float], None] | None = None,
         *,
         threads: int = 1,
+        overwrite: bool = False,
     ) -> None:
         """Make the scene a cloud-optimised GeoTIFF, read it back, and give it its name: `prepare`, then `publish`."""
         self.prepare(tags, compression, progress, threads=threads)
-        self.publish()
+        self.publish(overwrite=overwrite)
 
     def prepare(
         self,
@@ -202,14 +204,24 @@ class SceneWriter:
             raise WriteError(f"{self.final} cannot be written: {error}; {self._what_to_do()}") from error
         report(1.0)
 
-    def publish(self) -> None:
+    def require_free(self, *, overwrite: bool = False) -> None:
+        """Raise `WriteError` if a file has got the final name since this writer was made, unless `overwrite`."""
+        if self.final.exists() and not (overwrite or self._replaces):
+            raise WriteError(
+                f"{self.final} was made by someone else during this run and is left as it is; what this run made is "
+                f"kept beside it: move {self.final.name} away, or add --overwrite, and run the same command again, "
+                f"which goes on from {self.partial}"
+            )
+
+    def publish(self, *, overwrite: bool = False) -> None:
         """Give what `prepare` made its final name, and remove the partial; of several files, prepare all first.
 
         Raises
         ------
         WriteError
-            If the folder does not allow it.
+            If the folder does not allow it, or `require_free` does not.
         """
+        self.require_free(overwrite=overwrite)
         try:
             hidden_names(self.final)[2].replace(self.final)
             _force_to_disk(self.final.parent)
@@ -332,10 +344,22 @@ def check_output(final: Path, inputs: Iterable[Path], overwrite: bool = False) -
         ) from error
 
 
-def require_space(final: Path, *, bands: int, shape: tuple[int, int], block: int, dtype: str = "float32") -> None:
+def require_space(
+    final: Path, *, bands: int, shape: tuple[int, int], block: int, dtype: str = "float32", promised: float = 0.0
+) -> float:
     """Raise `WriteError` unless the disk holds the scene at its worst: unfinished beside finished, uncompressed.
 
     What an unfinished run already occupies is not asked for again.
+
+    Parameters
+    ----------
+    promised : float
+        Bytes on the same disk that other outputs of the run will take.
+
+    Returns
+    -------
+    float
+        Bytes that this one takes at its worst.
     """
     final = Path(final)
     down, across = math.ceil(shape[0] / block), math.ceil(shape[1] / block)
@@ -345,11 +369,13 @@ def require_space(final: Path, *, bands: int, shape: tuple[int, int], block: int
     have = getattr(_stat(hidden_names(final)[0]), "st_blocks", 0) * 512
     needed = max(partial - have, 0) + finished * 1.02
     free = shutil.disk_usage(final.parent).free
-    if needed > free:
+    if needed + promised > free:
+        others = f" besides {promised / 1e9:.2f} GB of the other results" if promised else ""
         raise WriteError(
-            f"{final}: writing {bands} x {shape[0]} x {shape[1]} pixels takes up to {needed / 1e9:.2f} GB, and "
+            f"{final}: writing {bands} x {shape[0]} x {shape[1]} pixels takes up to {needed / 1e9:.2f} GB{others}, and "
             f"{final.parent} has {free / 1e9:.2f} GB free; make room or choose another disk"
         )
+    return needed
 
 
 def _same_file(a: Path, b: Path) -> bool:

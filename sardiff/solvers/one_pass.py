@@ -22,7 +22,7 @@ def one_pass(posterior: Posterior, likelihood: GammaSpeckle, start: Images) -> t
     Parameters
     ----------
     start : Images
-        Log-intensity where nothing was measured, finite everywhere; elsewhere it does not matter.
+        Debiased log-intensity where nothing was measured, finite everywhere; elsewhere it does not matter.
     """
     given = measurement(likelihood, start)
     return posterior(given.y, math.inf, given)

@@ -32,7 +32,7 @@ def scoring(
     Parameters
     ----------
     start : Images
-        Log-intensity where nothing was measured, finite everywhere; elsewhere it does not matter.
+        Debiased log-intensity where nothing was measured, finite everywhere; elsewhere it does not matter.
     steps : int
         Passes, >= 1.
     estimated : bool

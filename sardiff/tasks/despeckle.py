@@ -31,6 +31,8 @@ ESTIMATES = ("one-pass", "scoring")  # these give one estimate and its uncertain
 
 STEPS = {"moment": 6, "sar-dps": 100, "diffpir": 20, "gibbs": 15}
 FEW_LOOKS = 2.0  # below, a third pass of scoring by the prior alone pays; above, it changes nothing
+FILLS = 4  # times 36 pixels: farther than a network looks
+MOST = 1.5  # natural log units
 WINDOW = 12.0  # pixels: standard deviation of the Gaussian window within which radiometry is kept
 
 
@@ -264,9 +266,17 @@ class _PlaceNoise:
 
 
 def _filled(likelihood: GammaSpeckle) -> Images:
-    """Measured log-intensity, holes filled: by the mean of what was measured near them, else by 0."""
-    measured = likelihood.measured
-    return torch.where(measured, likelihood.y, _local_mean(likelihood.y, measured, WINDOW))
+    """Debiased log-intensity; holes filled from their rims inwards, and beyond by the mean of what was measured."""
+    known = likelihood.measured
+    image, _ = likelihood.pseudo_observation(torch.zeros_like(likelihood.y), power=0.0)
+    for _ in range(FILLS):
+        if bool(known.all()):
+            return image
+        near = _local_mean(known.to(image), torch.ones_like(known), WINDOW) > 1e-6
+        image = torch.where(known, image, _local_mean(image, known, WINDOW))
+        known = known | near
+    mean = (image * known).sum(dim=(1, 2, 3), keepdim=True) / known.sum(dim=(1, 2, 3), keepdim=True).clamp_min(1)
+    return torch.where(known, image, mean)
 
 
 def _with_targets(likelihood: GammaSpeckle, mean: Images) -> Images:
@@ -288,13 +298,14 @@ def _log_gain(likelihood: GammaSpeckle, mean: Images) -> Images:
     The mean of the log is not the log of the mean: e^E[u] lies below E[e^u], by the posterior variance, which
     differs from place to place. Power is kept where, within a Gaussian window, both images have the same
     mean. (The mean of the ratio y / x would do on even ground; elsewhere its darkest pixels, of which the
-    estimate knows least, would decide about the bright ones.) The ratio is held below six standard deviations
-    of speckle, so that a bright target that the estimate missed does not lift its surroundings.
+    estimate knows least, would decide about the bright ones.) No pixel counts for more than `MOST` above
+    its surroundings, and no ratio for more than six standard deviations of speckle: a bright target, well
+    estimated or missed, says nothing of the ground around it.
     """
     measured = likelihood.measured
-    x = mean.exp()
+    weight = (mean - _local_mean(mean, measured, WINDOW)).clamp(max=MOST).exp()
     ratio = (likelihood.y - mean).exp().clamp(max=1 + 6 / math.sqrt(likelihood.looks))
-    gain = _local_mean(ratio * x, measured, WINDOW) / _local_mean(x, measured, WINDOW).clamp_min(1e-37)
+    gain = _local_mean(weight * ratio, measured, WINDOW) / _local_mean(weight, measured, WINDOW).clamp_min(1e-30)
     return gain.clamp(0.5, 2.0).log()
 
 

@@ -243,7 +243,7 @@ def despeckle_file(
         out_bands=count * (2 if spread_path else 1),
         fingerprint=fingerprint,
         tags=tags,
-        inputs=paths_of(scene),
+        inputs=paths_of(scene, source),
         batch=batch,
         workers=workers,
         overwrite=overwrite,

@@ -44,6 +44,8 @@ def open_source(
     ------
     GeoIOError
         If it cannot be read, or is not clear what it means.
+    SettingsError
+        If it is nothing that holds a scene, or an option does not belong to it.
     """
     if isinstance(scene, str | os.PathLike):
         path = Path(scene)
@@ -52,21 +54,35 @@ def open_source(
                 raise SettingsError(
                     f"{path} is a Sentinel-1 product, read as sigma nought: leave out --values {values}."
                 )
+            if bands is not None and tuple(bands) != (1,):
+                raise SettingsError(
+                    f"{path} is a Sentinel-1 product, whose images have one band each: leave out --bands, "
+                    f"choose with --polarisation."
+                )
             return open_safe(path, polarisation=polarisation, swath=swath)
         for option, value in (("polarisation", polarisation), ("swath", swath)):
             if value is not None:
                 raise SettingsError(f"{path} is not a Sentinel-1 product: leave out --{option} {value}.")
         return open_raster(path, values=values, bands=bands)  # type: ignore[arg-type]
+    for option, chosen in (("bands", bands), ("polarisation", polarisation), ("swath", swath)):
+        if chosen is not None:
+            raise SettingsError(f"{option}={chosen!r} is for files: select from the array itself, with .sel or .isel.")
     if hasattr(scene, "dims"):
         from geo_io import ArraySource
 
         return ArraySource(scene, values)  # type: ignore[arg-type]
+    if not isinstance(scene, Source):
+        raise SettingsError(f"A scene is a path or an xarray.DataArray, not {type(scene).__name__}.")
     return scene
 
 
-def paths_of(scene: Any) -> tuple[Path, ...]:
-    """The files a result must not be written over."""
-    return (Path(scene),) if isinstance(scene, str | os.PathLike) else ()
+def paths_of(scene: Any, source: Source | None = None) -> tuple[Path, ...]:
+    """The files and folders a result must not be written over; of an open source, also those its file refers to."""
+    paths: tuple[Path, ...] = tuple(getattr(source, "files", ()))
+    if isinstance(scene, str | os.PathLike):
+        path = Path(scene)
+        paths = (path, *((path.parent,) if path.name.lower() == "manifest.safe" else ()), *paths)
+    return paths
 
 
 @dataclass(frozen=True)
@@ -117,12 +133,13 @@ def settle_looks(source: Source, looks: float | Literal["auto"], *, measure: boo
     if looks != "auto":
         try:
             number = float(looks)
-        except ValueError:
+        except (TypeError, ValueError):
             number = float("nan")
         if not 0 < number < float("inf"):
             raise SettingsError(f"looks must be 'auto' or a number > 0, got {looks!r}. A single-look product has 1.")
         return Looks(number, "as asked for", measure_looks(source).correlated if measure else None)
-    if source.values == "complex":
+    # A Sentinel-1 SLC product comes as intensity, and says that it has one look.
+    if source.values == "complex" or getattr(source, "nominal_looks", None) == 1:
         return Looks(1.0, "single-look complex data have one look", measure_looks(source).correlated)
     estimate = measure_looks(source)
     if not np.isfinite(estimate.looks):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -90,8 +92,7 @@ class Progress:
 
 def scene_layout(shape: tuple[int, int], *, tile: int, overlap: int, stride: int) -> Layout:
     """Lay tiles over a scene: no larger than the scene needs, sizes rounded up to blocks and the prior's stride."""
-    by = MULTIPLE if MULTIPLE % stride == 0 else MULTIPLE * stride
-    return Layout(shape, tile=min(tile, max(shape)), overlap=overlap, multiple=by)
+    return Layout(shape, tile=min(tile, max(shape)), overlap=overlap, multiple=math.lcm(MULTIPLE, stride))
 
 
 def restore_scene(
@@ -138,10 +139,13 @@ def restore_scene(
     GeoIOError
         If an output cannot be written, or an unfinished one is of another run.
     """
+    promised: dict[int, float] = defaultdict(float)  # bytes on each disk
     for output in outputs:
         check_output(output.path, inputs, overwrite)
-        count = len(range(out_bands)[output.bands])
-        require_space(output.path, bands=count, shape=layout.shape, block=layout.tile)
+        count, disk = len(range(out_bands)[output.bands]), output.path.parent.stat().st_dev
+        promised[disk] += require_space(
+            output.path, bands=count, shape=layout.shape, block=layout.tile, promised=promised[disk]
+        )
     down, across = layout.counts
     total = down * across
     with ExitStack() as stack:
@@ -186,7 +190,9 @@ def restore_scene(
         for i, writer in enumerate(writers):
             writer.prepare(tags, compression, partial(_tell_finish, tell, i, len(writers)), threads=workers)
         for writer in writers:
-            writer.publish()
+            writer.require_free(overwrite=overwrite)  # of all, before the first gets its name
+        for writer in writers:
+            writer.publish(overwrite=overwrite)
         tell("done", 1.0)
 
 

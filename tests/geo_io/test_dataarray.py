@@ -124,6 +124,8 @@ def test_missing_or_irregular_coordinates_are_no_grid():
     rough = placed(speckle(), Affine(1e-4, 0, 16, 0, -1e-4, 48), CRS.from_epsg(4326)).drop_vars("spatial_ref")
     rough = rough.assign_coords(x=rough.x.astype(np.float32), y=rough.y.astype(np.float32))
     assert grid_of(rough).kind == "affine"
+    with pytest.raises(ReadError, match="GeoTransform is damaged"):
+        grid_of(alone.assign_coords(spatial_ref=xr.Variable((), 0, {"GeoTransform": "0 0 0 0 0 0"})))
     one_row = placed(speckle((1, 50)))
     assert grid_of(one_row).transform == NORTH_UP
 
@@ -154,6 +156,37 @@ def test_pixels_go_to_intensity_and_back(values, bands, lazy):
     np.testing.assert_allclose(in_db[measured] * 0.5 + 3, 10 * np.log10(everywhere[measured]), rtol=1e-4, atol=1e-4)
 
 
+def test_scales_of_rioxarray_are_applied_band_by_band():
+    stored = np.round(1000 * speckle((2, 40, 50)) + 1).astype(np.uint16)
+    da = placed(stored, attrs={"scales": (0.1, 0.2), "offsets": (0.0, 3.0)})
+    source = ArraySource(da, "intensity")
+    expected = stored * np.array([0.1, 0.2])[:, None, None] + np.array([0.0, 3.0])[:, None, None]
+    np.testing.assert_allclose(source[EVERYTHING], expected, rtol=1e-6)
+    np.testing.assert_allclose(source.encode(source[EVERYTHING], *EVERYTHING[1:]), stored, rtol=1e-5)
+    with pytest.raises(ReadError, match="1 bands, and 2 numbers in its attribute scales"):
+        ArraySource(da[:1], "intensity")
+    with pytest.raises(ReadError, match=r"scales \(0\.0, 0\.0\)"):
+        ArraySource(placed(stored, attrs={"scale_factor": 0}), "intensity")
+
+
+def test_what_was_measured_throughout_is_not_read_again(monkeypatch):
+    source = ArraySource(placed(speckle()), "intensity")
+    intensity = source[EVERYTHING]
+    monkeypatch.setattr(ArraySource, "_read", None)
+    np.testing.assert_array_equal(source.encode(intensity, *EVERYTHING[1:]), intensity)
+
+
+def test_exact_zeros_in_decibels_are_a_border_where_floats_are_stored():
+    stored = np.round(10 * np.log10(speckle() + 1e-3))
+    stored[:9], stored[9:] = 0, np.where(stored[9:] == 0, -1, stored[9:])
+    source = ArraySource(placed(stored.astype(np.float32)), "db")
+    intensity = source[EVERYTHING]
+    assert np.isnan(intensity[:, :9]).all()
+    assert np.isfinite(intensity[:, 9:]).all()
+    np.testing.assert_allclose(source.encode(intensity, *EVERYTHING[1:])[0], stored, atol=1e-5)
+    assert np.isfinite(ArraySource(placed(stored.astype(np.int16)), "db")[EVERYTHING]).all()
+
+
 def test_complex_pixels_are_single_looks():
     z = speckle() + 1j * speckle(seed=1)
     z[0, 0] = 0
@@ -170,6 +203,8 @@ def test_complex_pixels_are_single_looks():
 
 def test_values_are_detected_from_what_the_array_says():
     assert ArraySource(placed(speckle(), attrs={"units": "dB"}) * 0 - 12 + 5 * placed(speckle())).values == "db"
+    equation = {"DB_CONVERSION_EQUATION": "dB = 10*log10(linear)", "stored": "linear"}
+    assert ArraySource(placed(speckle((200, 200)), attrs=equation)).values == "intensity"
     source = ArraySource(placed(speckle((200, 200)), attrs={"units": "linear power"}))
     assert source.values == "intensity"
     assert "linear power" in source.values_reason

@@ -1,6 +1,8 @@
 """A grid holds what a file says about place, equal by value, and says what differs."""
 
 import pickle
+import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.rpc import RPC
 
 from geo_io.errors import GridMismatch
-from geo_io.grid import Grid, require_same
+from geo_io.grid import Grid, require_same, unplaced_is_no_news
 
 UTM = CRS.from_epsg(32633)
 NORTH_UP = Affine(10, 0, 500_000, 0, -10, 5_000_000)
@@ -95,13 +97,45 @@ def test_points_without_height_are_points_at_height_zero():
     assert Grid((5, 9), gcps=points(None)) == Grid((5, 9), gcps=points(0.0))
 
 
+def test_silencing_puts_the_filters_back_whichever_thread_ends_last():
+    before = list(warnings.filters)
+    inside, leave = threading.Event(), threading.Event()
+
+    def first():
+        with unplaced_is_no_news():
+            inside.set()
+            leave.wait(10)
+
+    def second():
+        with unplaced_is_no_news():
+            pass
+
+    threads = [threading.Thread(target=work) for work in (first, second)]
+    threads[0].start()
+    assert inside.wait(10)
+    threads[1].start()
+    leave.set()
+    for thread in threads:
+        thread.join(10)
+    assert warnings.filters == before
+
+
 def test_step_is_the_length_of_a_pixel():
     np.testing.assert_allclose(GRIDS["rotated"].step, (np.hypot(2.5, 0.03), np.hypot(2.5, 0.03)))
     assert GRIDS["north up"].step == (10, 10)
     assert GRIDS["gcps"].step is None
 
 
-@pytest.mark.parametrize(("shape", "transform"), [((0, 4), None), ((4, 4), Affine(1, 1, 0, 1, 1, 0))])
+@pytest.mark.parametrize(
+    ("shape", "transform"),
+    [
+        ((0, 4), None),
+        ((4, 4), Affine(1, 1, 0, 1, 1, 0)),
+        ((4, 4), Affine(0, 0, 0, 0, 0, 0)),
+        ((4, 4), Affine(1, 0, np.nan, 0, 1, 0)),
+        ((4, 4), Affine(np.inf, 0, 0, 0, 1, 0)),
+    ],
+)
 def test_impossible_grids_are_refused(shape, transform):
-    with pytest.raises(ValueError, match=r"at least one row|onto a line"):
+    with pytest.raises(ValueError, match=r"at least one row|onto a line|is not finite"):
         Grid(shape, UTM, transform)

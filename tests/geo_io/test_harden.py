@@ -4,7 +4,11 @@ import os
 import subprocess
 import sys
 
-from geo_io.harden import clean_environment
+import rasterio
+from rasterio.env import get_gdal_config
+
+from geo_io.geotiff import gdal
+from geo_io.harden import CACHE_MB, clean_environment, read_options
 
 
 def run(code, **environ):
@@ -26,6 +30,16 @@ def test_leaks_are_dropped_and_named():
     assert environ["HOME"] == "/home/a"
     assert environ["GDAL_CACHEMAX"] == "512"
     assert environ["GDAL_DISABLE_READDIR_ON_OPEN"] == "EMPTY_DIR"
+
+
+def test_the_block_cache_is_megabytes_whoever_asks(monkeypatch):
+    monkeypatch.delenv("GDAL_CACHEMAX", raising=False)
+    with rasterio.Env(**read_options()):
+        assert int(get_gdal_config("GDAL_CACHEMAX")) == int(CACHE_MB) * 2**20
+    with gdal(64):
+        assert int(get_gdal_config("GDAL_CACHEMAX")) == 64 * 2**20
+    assert clean_environment(environ := {}) == ()
+    assert environ["GDAL_CACHEMAX"] == CACHE_MB
 
 
 def test_importing_harden_imports_neither_rasterio_nor_numpy():

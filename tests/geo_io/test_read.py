@@ -50,7 +50,7 @@ def vrt(path, *names, head="", source="SimpleSource", relative=1, attributes="",
         f'<{source}><SourceFilename relativeToVRT="{relative}">{name}</SourceFilename>'
         f"<SourceBand>1</SourceBand>{inside}"
         f'<SrcRect xOff="0" yOff="0" xSize="{COLS}" ySize="{ROWS}"/>'
-        f'<DstRect xOff="0" yOff="0" xSize="{COLS}" ySize="{ROWS}"/></{source}>'
+        f'<DstRect xOff="0" yOff="0" xSize="{COLS}" ySize="{ROWS}"/></{source.split()[0]}>'
         for name in names
     )
     path.write_text(
@@ -110,7 +110,45 @@ def test_encode_undoes_reading(tmp_path):
     stored[:, 4:9, 4:9], stored[0, 20, 20] = np.nan, 0.0
     source = open_raster(write(tmp_path / "a.tif", stored), values="db")
     np.testing.assert_allclose(source.encode(source[0:2, 0:ROWS, 0:COLS], *EVERYTHING), stored, atol=1e-5)
-    assert source[0:1, 20:21, 20:21] == 1  # without a nodata tag, 0 dB is a measurement
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+def test_exact_zeros_in_decibels_are_a_border_where_floats_are_stored(tmp_path, dtype):
+    stored = np.round(10 * np.log10(INTENSITY), 0 if dtype == "int16" else 3).astype(dtype)
+    stored[stored == 0] = -1
+    stored[:, :9] = 0  # as SNAP exports it, without nodata
+    source = open_raster(write(tmp_path / "a.tif", stored), values="db")
+    got = source[0:2, 0:ROWS, 0:COLS]
+    if dtype == "int16":
+        assert (got[:, :9] == 1).all()  # whole decibels: 0 is one of them
+    else:
+        assert np.isnan(got[:, :9]).all()
+    assert np.isfinite(got[:, 9:]).all()
+    encoded = source.encode(2 * got, *EVERYTHING)
+    assert (encoded[:, :9] == 0).all() == (dtype == "float32")  # as they came
+    in_amplitude = source.encode(got, *EVERYTHING, units="amplitude")
+    assert np.isnan(in_amplitude[:, :9]).all() == (dtype == "float32")
+
+
+def test_equations_say_nothing_about_what_is_stored(tmp_path):
+    # As OPERA RTC-S1 has them.
+    tags = {
+        "OUTPUT_BACKSCATTER_EXPRESSION_CONVENTION": "linear backscatter intensity",
+        "OUTPUT_BACKSCATTER_DECIBEL_CONVERSION_EQUATION": "backscatter_dB = 10*log10(backscatter_linear)",
+    }
+    source = open_raster(write(tmp_path / "a.tif", INTENSITY, tags=tags))
+    assert source.values == "intensity"
+    assert "EXPRESSION_CONVENTION" in source.values_reason
+
+
+def test_an_infinite_nodata_stays_infinite(tmp_path):
+    stored = 10 * np.log10(INTENSITY)
+    stored[:, :9] = -np.inf
+    source = open_raster(write(tmp_path / "a.tif", stored, nodata=-np.inf))
+    assert source.metadata.nodata == -np.inf
+    encoded = source.encode(source[0:2, 0:ROWS, 0:COLS], *EVERYTHING)
+    assert (encoded[:, :9] == -np.inf).all()
+    np.testing.assert_allclose(encoded[:, 9:], stored[:, 9:], atol=1e-5)
 
 
 def test_zero_as_nodata_in_decibels_is_not_0_db(tmp_path):
@@ -489,6 +527,13 @@ def test_a_nested_vrt_that_reaches_out_is_refused(tmp_path):
         {"head": "<Overview><SourceFilename>a.tif</SourceFilename></Overview>"},
         {"head": "<Group name='/'></Group>"},
         {"source": "KernelFilteredSource"},
+        # GDAL takes an attribute for an element of that name, in any case.
+        {"source": 'SimpleSource SourceFilename="../secret.tif"'},
+        {"source": 'SimpleSource sourcefilename="../secret.tif"'},
+        {"band": ' subclass="VRTRawRasterBand"'},
+        {"attributes": ' SRS="http://127.0.0.1:9/crs"'},
+        {"attributes": ' GeoTransform="0,1,0,0,0,1"'},
+        {"head": "<Metadata format='xml'><MDI>a</MDI></Metadata>"},
     ],
 )
 def test_features_that_could_reach_out_are_refused(tmp_path, trick):
@@ -501,6 +546,34 @@ def test_two_readers_of_one_vrt_cannot_disagree(tmp_path):
     write(tmp_path / "in" / "a", INTENSITY[1:])
     source = open_raster(path, values="intensity")
     np.testing.assert_array_equal(source[0:1, 0:ROWS, 0:COLS], INTENSITY[:1])  # what was checked is what is read
+
+
+def test_a_source_knows_every_file_it_reads(tmp_path):
+    write(tmp_path / "a.tif", INTENSITY[:1])
+    vrt(tmp_path / "inner.vrt", "a.tif")
+    source = open_raster(vrt(tmp_path / "mosaic.vrt", "inner.vrt"), values="intensity")
+    assert {path.name for path in source.files} == {"mosaic.vrt", "inner.vrt", "a.tif"}
+    assert open_raster(tmp_path / "a.tif", values="intensity").files == (tmp_path / "a.tif",)
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        ("<GeoTransform>0,0,0,0,0,0</GeoTransform>", "onto a line"),
+        ("<GeoTransform>nan,1,0,0,0,1</GeoTransform>", "is not finite"),
+        ('<Metadata domain="RPC"><MDI key="LINE_OFF">1</MDI></Metadata>', "RPCs without"),
+        ('<Metadata domain="RPC"><MDI key="LINE_OFF">abc</MDI></Metadata>', "georeferencing that is damaged"),
+        (20_000 * "<Metadata>" + 20_000 * "</Metadata>", "nests its elements too deeply"),
+    ],
+)
+def test_damaged_heads_of_vrts_are_named(tmp_path, head, said):
+    with pytest.raises(ReadError, match=rf"scene\.tif .*{said}"):
+        open_raster(vrt(outside(tmp_path), "a.tif", head=head), values="intensity")
+
+
+def test_a_scale_that_is_no_number_is_refused(tmp_path):
+    with pytest.raises(ReadError, match="a band with scale nan and offset 0"):
+        open_raster(write(tmp_path / "a.tif", INTENSITY, scale=np.nan, offset=0.0), values="intensity")
 
 
 def test_damaged_vrts_are_named(tmp_path):
@@ -526,6 +599,23 @@ def test_a_directory_of_absurd_counts_costs_nothing(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"II*\0\x08\0\0\0" + struct.pack("<H", 2) + entries + bytes(4))
     with pytest.raises(ReadError, match="truncated or damaged"):
         open_raster(tmp_path / "a.tif")
+
+
+def test_a_tag_of_no_values_is_no_tag(tmp_path):
+    # NewSubfileType with a count of 0, then width and height.
+    entries = b"".join(struct.pack("<HHII", *entry) for entry in ((254, 4, 0, 0), (256, 3, 1, 16), (257, 3, 1, 16)))
+    (tmp_path / "a.tif").write_bytes(b"II*\0\x08\0\0\0" + struct.pack("<H", 3) + entries + bytes(4000))
+    with pytest.raises(ReadError, match=r"a\.tif"):
+        open_raster(tmp_path / "a.tif", values="intensity")
+
+
+def test_an_interleaved_block_counts_with_all_its_bands(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.tif", INTENSITY, interleave="pixel", blockysize=16)
+    apart = write(tmp_path / "b.tif", INTENSITY, interleave="band", blockysize=16)
+    monkeypatch.setattr("geo_io.check.LARGEST_BLOCK", 16 * COLS * 4)
+    open_raster(apart, values="intensity")
+    with pytest.raises(UnsafeInput, match="too large to decode"):
+        open_raster(path, values="intensity")
 
 
 # Real files

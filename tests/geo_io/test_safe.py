@@ -13,7 +13,7 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo_io.errors import ReadError
+from geo_io.errors import ReadError, UnsafeInput
 from geo_io.safe import open_safe
 from geo_io.source import Source
 
@@ -135,6 +135,9 @@ def test_it_is_a_source_with_the_products_own_words(make_safe):
     assert (source.shape, source.dtype, source.values) == ((1, 60, 90), np.float32, "intensity")
     assert "IW VH" in source.values_reason
     assert source.nominal_looks == 5
+    assert source.files[0] == made.path
+    assert open_safe(made.path / "manifest.safe", polarisation="VH").files == source.files
+    assert source.files[1].parent == made.path / "measurement"
     metadata = source.metadata
     assert (metadata.descriptions, metadata.units, metadata.nodata) == (("sigma0_vh",), ("1",), 0.0)
     assert metadata.tags["PRODUCT"] == made.path.stem
@@ -304,6 +307,17 @@ def test_a_measurement_of_another_size_or_kind_is_refused(make_safe, tmp_path):
     with rasterio.open(files["measurement"], "w", driver="GTiff", count=2, dtype="uint8", **where):
         pass
     refused(made, "has 2 bands of uint8; a Sentinel-1 measurement has one")
+
+
+def test_a_measurement_of_absurd_size_is_refused(make_safe, monkeypatch):
+    monkeypatch.setattr("geo_io.check.LARGEST_BYTES", 1000)
+    monkeypatch.setattr("geo_io.check.MOST_INFLATED", 0)
+    with pytest.raises(UnsafeInput, match=r"\.tiff declares 60 rows of 90 pixels"):
+        open_safe(make_safe().path)
+
+
+def test_a_single_look_complex_product_says_that_it_has_one_look(make_safe):
+    assert open_safe(make_safe(kind="slc", swaths=("iw1",)).path).nominal_looks == 1
 
 
 def test_sidecars_of_a_measurement_are_not_read(make_safe):

@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -175,6 +176,15 @@ def test_nodata_of_none_is_none_and_a_double_becomes_what_a_pixel_can_hold(tmp_p
         write_all(final, scene(), nodata=nodata)
         with rasterio.open(final) as d:
             assert d.nodata == expected
+
+
+def test_an_infinite_nodata_comes_back(tmp_path):
+    pixels = scene()
+    pixels[:, 10:20] = -np.inf
+    write_all(tmp_path / "o.tif", pixels, nodata=-np.inf)
+    with rasterio.open(tmp_path / "o.tif") as d:
+        assert d.nodata == -np.inf
+        np.testing.assert_array_equal(d.read(), pixels)
 
 
 def test_control_points_stay_where_they_are_when_the_input_says_point(tmp_path):
@@ -508,6 +518,28 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
     assert float(done.stdout) < 170  # MB, of a scene of 201
 
 
+def test_a_file_that_came_up_during_the_run_is_left_alone(tmp_path):
+    final = tmp_path / "o.tif"
+    with writer(final) as w:
+        for place in places():
+            put(w, scene(), place)
+        final.write_bytes(b"someone else's")
+        with pytest.raises(WriteError, match=r"o\.tif was made by someone else .* goes on from .*o\.tif\.partial"):
+            w.finish({})
+        assert final.read_bytes() == b"someone else's"
+    with writer(final) as w:
+        assert len(w.done) == len(places())  # nothing is lost
+        w.finish({})  # it was there before this one began: the caller's to check
+    with writer(final.with_name("p.tif")) as w:
+        for place in places():
+            put(w, scene(), place)
+        w.final.write_bytes(b"someone else's")
+        w.finish({}, overwrite=True)
+    for path in (final, w.final):
+        with rasterio.open(path) as d:
+            np.testing.assert_array_equal(d.read(), scene())
+
+
 def test_wrong_blocks_and_settings_are_refused(tmp_path):
     with pytest.raises(ValueError, match="block must be a positive multiple of 16, got 100"):
         writer(tmp_path / "o.tif", block=100)
@@ -558,3 +590,6 @@ def test_room_is_asked_for_before_work_begins(tmp_path):
     require_space(final, bands=1, shape=(1000, 1000), block=256)
     with pytest.raises(WriteError, match=r"o\.tif: writing 4 x 900000 x 900000 pixels takes up to 3\d{4}\.\d\d GB"):
         require_space(final, bands=4, shape=(900_000, 900_000), block=256)
+    free = shutil.disk_usage(tmp_path).free
+    with pytest.raises(WriteError, match=r"besides \d+\.\d\d GB of the other results"):
+        require_space(final, bands=1, shape=(1000, 1000), block=256, promised=free)
