@@ -31,7 +31,9 @@ from typing import Any
 
 import record
 
-BLOCK, OVERLAP = 768, 112  # pixels: those of the default methods
+TILE, OVERLAP = 768, 112  # pixels: those of the default methods
+BLOCK = 512  # pixels: of the file, and what the plain loop reads and writes at once
+CACHE = 256 << 20  # bytes: what `sardiff` gives GDAL's block cache
 MODES = ("engine", "plain")
 PARTS = ("tiles", "copy", "check", "whole")
 COPIED = 0.8  # of the progress of finishing; then the file is read back
@@ -67,7 +69,7 @@ def run_engine(scene: Path, output: Path, workers: int, compression: str) -> dic
     from sardiff.tasks.scene import Output, Progress, restore_scene, scene_layout
 
     source = open_raster(scene, values="intensity")
-    layout = scene_layout(source.grid.shape, tile=BLOCK, overlap=OVERLAP, stride=8)
+    layout = scene_layout(source.grid.shape, tile=TILE, overlap=OVERLAP, stride=8)
     marks: dict[str, tuple[float, float]] = {}
 
     def report(progress: Progress) -> None:
@@ -92,7 +94,7 @@ def run_plain(scene: Path, output: Path, workers: int, compression: str) -> dict
     import rasterio.shutil
 
     begin, between = clock(), output.with_suffix(".tiles.tif")
-    with rasterio.Env(GDAL_CACHEMAX=384), rasterio.open(scene) as source:
+    with rasterio.Env(GDAL_CACHEMAX=CACHE), rasterio.open(scene) as source:
         profile = {**source.profile, "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "compress": None}
         with rasterio.open(between, "w", **profile, bigtiff="YES") as target:
             for top in range(0, source.height, BLOCK):
@@ -100,7 +102,7 @@ def run_plain(scene: Path, output: Path, workers: int, compression: str) -> dict
                     window = ((top, min(top + BLOCK, source.height)), (left, min(left + BLOCK, source.width)))
                     target.write(source.read(window=window), window=window)
     middle = clock()
-    with rasterio.Env(GDAL_CACHEMAX=384):
+    with rasterio.Env(GDAL_CACHEMAX=CACHE):
         rasterio.shutil.copy(
             str(between), str(output), driver="COG", compress=compression, predictor="YES", blocksize=BLOCK,
             bigtiff="IF_SAFER", overview_resampling="AVERAGE", num_threads=1,

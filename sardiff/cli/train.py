@@ -36,10 +36,10 @@ __all__ = ["train"]
     "--start",
     type=click.Path(path_type=Path),
     metavar="PRIOR.safetensors",
-    help="Begin with these weights, of a network not larger.",
+    help="Begin with these weights, of the same widths, with or without --measured.",
 )
 @click.option("--held", type=click.FloatRange(0, 0.5), default=0.02, show_default=True, help="Share held out.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option("--licence", default="MIT", show_default=True, help="Of the weights, for the card.")
 @click.option("--data", default="", help="What the images are and where they come from, for the card.")
 @click.option("--note", default="", help="Anything else, for the card.")

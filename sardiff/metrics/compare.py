@@ -96,7 +96,13 @@ def compare(
     speckle = autocorrelation(even, lags=1)[:, 0]
     none = math.nan
     rows["ratio_mean"] = Comparison(none, ratio.mean, 1, "", "mean of before / after")
-    rows["ratio_variance"] = Comparison(none, ratio.variance, 1 / looks, "", f"its variance, at {looks:.3g} looks")
+    rows["ratio_variance"] = Comparison(
+        none,
+        ratio.variance,
+        1 / looks,
+        "",
+        f"its variance, at {looks:.3g} looks" if math.isfinite(looks) else "its variance",
+    )
     for axis, name in enumerate(("rows", "cols")):
         rows[f"ratio_lag1_{name}"] = Comparison(
             none, ratio.lag1[axis], float(speckle[axis]), "", f"its autocorrelation along {name}; ideally the speckle's"

@@ -49,6 +49,8 @@ class Windows:
     def of(self, image: ArrayLike) -> NDArray[np.float64]:
         """Pixels of another image of the same scene in the same windows, (m, size, size)."""
         pixels = np.asarray(image)
+        if not len(self):  # nothing is cut out of an image smaller than a window
+            return np.zeros((0, self.size, self.size))
         views = sliding_window_view(pixels, (self.size, self.size))
         return np.asarray(views[self.rows, self.cols], dtype=np.float64)
 

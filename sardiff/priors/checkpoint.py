@@ -70,7 +70,7 @@ def save_prior(
 
 
 def load_prior(weights: Path = SHIPPED, device: str | torch.device = "cpu") -> Prior:
-    """Load a prior from safetensors and the card beside it; the same file is loaded once.
+    """Load a prior from safetensors and the card beside it; the same file, unchanged, is loaded once.
 
     Where the card names a `posterior`, a file beside it, that network reads the measurements and this one is
     the prior.
@@ -81,7 +81,9 @@ def load_prior(weights: Path = SHIPPED, device: str | torch.device = "cpu") -> P
         If a file is missing or damaged, the checksum differs from the card's, or the card does not
         describe a prior that this version can use.
     """
-    return _load(Path(weights).resolve(), str(device))
+    path = Path(weights).resolve()
+    files = (path, path.with_suffix(".json"))
+    return _load(path, str(device), tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
 
 
 def load_weights(weights: Path) -> dict[str, torch.Tensor]:
@@ -100,7 +102,7 @@ def load_weights(weights: Path) -> dict[str, torch.Tensor]:
 
 
 @lru_cache(maxsize=4)
-def _load(weights: Path, device: str) -> Prior:
+def _load(weights: Path, device: str, written: tuple[int, ...]) -> Prior:
     prior = _load_alone(weights, device)
     companion = prior.card.get("posterior")
     if companion is None:

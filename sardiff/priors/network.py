@@ -160,13 +160,24 @@ class LocalUNet(nn.Module):
 
     @torch.no_grad()
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over the weights of a smaller network: rows and columns it does not have become zero.
+        """Take over the weights of a network of the same widths, which may have been trained without measurements.
 
-        A network with measurements that starts from a prior is that prior at first, with z in place of x.
+        A network with measurements that starts from a prior is that prior at first, with z in place of x: what
+        the prior does not have becomes zero.
+
+        Raises
+        ------
+        ValueError
+            If its layers are others.
         """
+        if weights.keys() != self.state_dict().keys():
+            raise ValueError("it has other layers")
         for name, mine in self.state_dict().items():
             theirs = weights[name].to(mine)
-            if theirs.ndim != mine.ndim or any(a > b for a, b in zip(theirs.shape, mine.shape, strict=True)):
+            grows = name in ("stem.weight", "embed.0.weight", "head.weight", "head.bias")  # what a measurement adds
+            if theirs.ndim != mine.ndim or any(
+                a > b if grows else a != b for a, b in zip(theirs.shape, mine.shape, strict=True)
+            ):
                 raise ValueError(
                     f"{name} is {tuple(theirs.shape)} in the weights to start from, here {tuple(mine.shape)}"
                 )

@@ -1,6 +1,6 @@
 """Posterior sampling, one method a file."""
 
-from sardiff.solvers.base import Noise, Step, last
+from sardiff.solvers.base import Noise, Step, finite, last
 from sardiff.solvers.ddim import ddim, ddpm, heun
 from sardiff.solvers.diffpir import diffpir
 from sardiff.solvers.dps import dps
@@ -17,6 +17,7 @@ __all__ = [
     "ddpm",
     "diffpir",
     "dps",
+    "finite",
     "gibbs",
     "heun",
     "last",
@@ -27,4 +28,4 @@ __all__ = [
 ]
 
 SOLVERS = {"scoring": scoring, "moment": moment, "sar-dps": dps, "diffpir": diffpir, "gibbs": gibbs}
-"""Methods of despeckling by the name they have on the command line."""
+"""Solvers that yield steps, by the name of the method on the command line."""

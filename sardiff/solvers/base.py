@@ -10,7 +10,7 @@ import torch
 from sardiff.arrays import Images
 from sardiff.errors import SardiffError
 
-__all__ = ["Noise", "Step", "last", "renoise", "start_from"]
+__all__ = ["Noise", "Step", "finite", "last", "renoise", "start_from"]
 
 Noise: TypeAlias = Callable[[int], Images]
 """Standard normal noise of a step, the shape of the images; the same step gives the same noise."""
@@ -38,11 +38,23 @@ def last(steps: Iterable[Step]) -> Step:
         pass
     if step is None:
         raise SardiffError("The solver was given no noise level; ask for at least one step.")
-    if not torch.isfinite(step.x0).all():
+    finite(step.x0)
+    return step
+
+
+def finite(x0: Images) -> Images:
+    """Return x0 as it is.
+
+    Raises
+    ------
+    SardiffError
+        If it is not finite.
+    """
+    if not torch.isfinite(x0).all():
         raise SardiffError(
             "The solver diverged: its result is not finite. Take more steps, less strength or method 'scoring'."
         )
-    return step
+    return x0
 
 
 def renoise(x: Images, x0: Images, sigma: float, lower: float, eta: float, z: Images | None) -> Images:

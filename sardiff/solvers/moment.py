@@ -39,7 +39,7 @@ def moment(
     start : Images, optional
         A cheap reconstruction (see `scoring`); then sigmas[0] may be two or three times its error.
     iterations : int
-        Chebyshev iterations a level: so many vector-Jacobian products, and one for V w.
+        Chebyshev iterations a level: one product with V less than so many, and one for V w.
     """
     x = start_from(start, sigmas[0], noise)
     estimate = start
@@ -71,7 +71,7 @@ def solve_shifted(product: Callable[[Images], Images], b: Images, low: float, hi
     """
     theta, delta = (high + low) / 2, (high - low) / 2
     w = b / theta
-    if delta == 0:
+    if delta == 0 or iterations == 1:
         return w
     step = w
     sigma1 = theta / delta

@@ -19,7 +19,7 @@ from sardiff.likelihoods.gamma import REACH, GammaSpeckle
 from sardiff.priors.base import Prior
 from sardiff.priors.checkpoint import SHIPPED, load_prior
 from sardiff.priors.schedule import karras
-from sardiff.solvers import Step, diffpir, dps, gibbs, last, moment, one_pass, scoring
+from sardiff.solvers import Step, diffpir, dps, finite, gibbs, last, moment, one_pass, scoring
 from sardiff.units import DB_PER_LOG
 from tiling import Tile, field
 
@@ -81,6 +81,8 @@ class Despeckle:
             raise SettingsError(f"samples must be >= 1, got {self.samples}.")
         if not 0 <= self.seed < 2**32:
             raise SettingsError(f"seed must be from 0 to 4294967295, got {self.seed}.")
+        if self.method == "one-pass" and self.steps not in (None, 1):
+            raise SettingsError(f"Method 'one-pass' has one step, not {self.steps}; leave steps out.")
         if self.method in ESTIMATES and self.samples > 1:
             raise SettingsError(f"Method {self.method!r} gives one estimate; for several samples choose 'moment'.")
         if self.uncertainty and self.samples < 2 and self.method not in ("auto", *ESTIMATES):
@@ -216,7 +218,7 @@ class DespeckleTiles:
             start, variance = one_pass(prior.posterior, likelihood, start)
             passes -= 1
             if not passes:
-                return start, variance
+                return finite(start), variance
         step = last(scoring(prior.denoise, likelihood, start, steps=passes, estimated=prior.posterior is not None))
         return step.x0, prior.pixel_variance(step.x0, step.sigma)
 

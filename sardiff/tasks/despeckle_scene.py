@@ -196,9 +196,8 @@ def despeckle_file(
     spread_path = None if uncertainty is False else uncertainty_path(final, uncertainty)
     settings["uncertainty"] = spread_path is not None
     # Settings that are wrong whatever the scene are refused before anything is read.
-    _settings(Looks(1.0, ""), settings)
     apply_weights = _weights(weights)
-    load_prior(apply_weights, choose_device(device))
+    _settings(Looks(1.0, ""), settings).solver(load_prior(apply_weights, choose_device(device)))
     for path in (final,) if spread_path is None else (final, spread_path):
         check_output(path, paths_of(scene), overwrite)
     if spread_path is not None and spread_path.resolve() == final.resolve():

@@ -42,7 +42,8 @@ def posterior_loss(network: LocalUNet, seen: Speckled, sigma: PerImage, z: Image
     """The same loss for D(x0 + s z, y; s), and the likelihood of the error under the variance head.
 
     An image counts with the EDM weight of the noise level that x and y have together. Where sigma is infinite
-    there is no x. The variance head learns from the error as it is, and does not sway the mean.
+    there is no x. The variance head learns from the error as it is, and sways the mean through the features they
+    share alone.
     """
     s = sigma[:, None, None, None]
     x = torch.where(s.isfinite(), seen.x0 + s.nan_to_num(posinf=0.0) * z, seen.given.y)

@@ -72,7 +72,8 @@ def _load(path: Path) -> Image:
         return np.moveaxis(source[slice(0, bands), slice(0, rows), slice(0, cols)], 0, -1)
     try:
         with Picture.open(path) as opened:
-            picture = np.asarray(opened)
+            plain = {"P": "RGB", "LA": "L", "RGBA": "RGB"}.get(opened.mode)
+            picture = np.asarray(opened.convert(plain) if plain else opened)
     except (OSError, ValueError, SyntaxError) as error:
         raise SettingsError(f"{path} cannot be read as an image ({error}); take it out of the folder.") from error
     if picture.dtype != np.uint8:

@@ -111,7 +111,7 @@ def train(
 
     Computes in bfloat16 where that is faster (`sardiff.device.bfloat16`). State is kept beside the result
     (`out`.state.safetensors) every `save_every` seconds; the same call again goes on from there. `start` names
-    weights (of a network not larger) to begin with. Returns the path of the weights.
+    weights (of the same widths) to begin with. Returns the path of the weights.
 
     Raises
     ------
@@ -183,10 +183,10 @@ def train(
 
 
 def _landscapes(settings: Train) -> list[NDArray[np.float32]]:
-    shape = (LANDSCAPE_PIXELS, LANDSCAPE_PIXELS)
+    side = max(LANDSCAPE_PIXELS, settings.patch)
     steps_m = (3.0, 10.0, 10.0, 20.0)
     return [
-        landscape(shape, seed=settings.seed + 1000 + i, step_m=steps_m[i % len(steps_m)]).intensity[..., None]
+        landscape((side, side), seed=settings.seed + 1000 + i, step_m=steps_m[i % len(steps_m)]).intensity[..., None]
         for i in range(settings.landscapes)
     ]
 
@@ -261,7 +261,8 @@ def _resume(
     with safe_open(state, framework="pt") as kept:
         record: dict[str, Any] = json.loads(kept.metadata()["sardiff"])
         mine = json.loads(json.dumps(asdict(settings)))
-        differ = [k for k, v in mine.items() if k != "minutes" and record["settings"].get(k) != v]
+        theirs = json.loads(json.dumps(asdict(Train()))) | record["settings"]  # what came up since has its default
+        differ = [k for k, v in mine.items() if k != "minutes" and theirs[k] != v]
         if differ:
             raise SettingsError(
                 f"{state} was made with other settings ({', '.join(differ)}). "

@@ -86,6 +86,14 @@ def test_damaged_weights_are_refused(saved):
         load_prior(path)
 
 
+def test_weights_written_anew_are_loaded_anew(saved):
+    network, path = saved
+    before = load_prior(path)
+    assert load_prior(path) is before
+    save_prior(path.with_suffix(""), network, variance=[(1.0, 0.3)], licence="MIT", data="none", training={})
+    assert load_prior(path).v(1.0) == pytest.approx(0.3)
+
+
 def test_a_missing_card_is_named(saved):
     _, path = saved
     path.with_suffix(".json").unlink()

@@ -39,7 +39,7 @@ def state(seed=2):
 
 def test_without_a_measurement_it_is_the_prior():
     network, x = random_network(measured=True), state()
-    dropped = Given(given().y, NOTHING, torch.zeros(SHAPE), torch.full((2, 2), UNKNOWN))
+    dropped = Given(given().y, NOTHING, torch.ones(SHAPE), torch.full((2, 2), UNKNOWN))
     torch.testing.assert_close(network.moments(x, SIGMA, dropped)[0], network(x, SIGMA))
 
 
@@ -65,6 +65,15 @@ def test_it_starts_as_the_prior_that_it_starts_from():
 def test_a_larger_network_is_no_start_for_a_smaller():
     with pytest.raises(ValueError, match="in the weights to start from"):
         LocalUNet(**SIZES).double().start_from(random_network(measured=True).state_dict())
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"widths": (12, 16)}, {"widths": (8, 16, 16), "depths": (1, 1, 1)}, {"widths": (8,), "depths": (1,)}]
+)
+def test_a_network_of_other_widths_or_depths_is_no_start(sizes):
+    other = LocalUNet(**{**SIZES, **sizes})
+    with pytest.raises(ValueError, match=r"other layers|in the weights to start from"):
+        LocalUNet(**SIZES, measured=True).start_from(other.state_dict())
 
 
 def test_absolute_calibration_never_matters():
