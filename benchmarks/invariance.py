@@ -122,9 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     record.use_threads(options.threads)
     began = time.monotonic()
-    chosen = (
-        options.methods.split(",") if options.methods else [*ESTIMATES, "moment"] if options.all else [*ESTIMATES]
-    )
+    chosen = options.methods.split(",") if options.methods else [*ESTIMATES, "moment"] if options.all else [*ESTIMATES]
     results = []
     for method in chosen:
         small = method not in ESTIMATES or options.quick

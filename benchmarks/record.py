@@ -18,7 +18,7 @@ from typing import Any
 __all__ = ["commit", "data_folder", "emit", "machine", "parser", "peak_mb", "table", "use_threads"]
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = ("sardiff", "torch", "numpy", "dask", "rasterio", "scikit-image", "bm3d")
+PACKAGES = ("sardiff", "torch", "numpy", "dask", "rasterio", "scikit-image", "bm3d", "deepdespeckling")
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

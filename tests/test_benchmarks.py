@@ -25,7 +25,9 @@ def load(monkeypatch: pytest.MonkeyPatch):
     return named
 
 
-@pytest.mark.parametrize("name", ["quality", "real", "stacks", "engine", "kill", "invariance"])
+@pytest.mark.parametrize(
+    "name", ["quality", "real", "trust", "despeckle_peers", "stacks", "engine", "kill", "invariance"]
+)
 def test_each_says_how_it_is_used(load, name, capsys):
     with pytest.raises(SystemExit) as ended:
         load(name).main(["--help"])
@@ -116,3 +118,69 @@ def test_a_file_with_other_tags_is_not_the_same(load, tmp_path):
             dataset.update_tags(WHAT=tag)
     assert kill.compare(*paths) == {"same bytes": False, "same pixels": True, "same tags": False}
     assert all(kill.compare(paths[0], paths[0]).values())
+
+
+def test_windows_of_radiometry_leave_out_what_is_not_known(load):
+    trust = load("trust")
+    above, below = np.full((100, 100), 2.0), np.ones((100, 100))
+    below[:40, :40] = np.nan
+    np.testing.assert_allclose(trust.window_ratios(above, below), [2, 2, 2])
+    assert trust.ratio_summary(np.zeros(0))["windows"] == 0
+
+
+def test_nominal_intervals_hold_honest_errors(load):
+    trust = load("trust")
+    rng = np.random.default_rng(0)
+    spread = rng.uniform(0.5, 2, 200_000)
+    held = trust.coverage(spread * rng.standard_normal(spread.size), spread)
+    assert list(held.values()) == pytest.approx(trust.NOMINAL, abs=0.005)
+    assert set(np.bincount(trust.classes(rng.random(1000), 10))) == {100}
+
+
+def test_a_ramp_has_the_gradient_it_has(load):
+    ramp = np.add.outer(1.5 * np.arange(9), 2.0 * np.arange(9))
+    np.testing.assert_allclose(load("trust").gradient_db(ramp)[1:-1, 1:-1], 2.5)
+
+
+@pytest.mark.parametrize("how", ["one_pixel", "imaged"])
+def test_targets_are_measured_without_bias(load, how):
+    trust, rng = load("trust"), np.random.default_rng(0)
+    clutter, ratios = np.full((192, 192), 0.05), []
+    for _ in range(6):
+        targets = trust.scatter(clutter, rng, within_pixel=how == "imaged")
+        mean, measured = getattr(trust, how)(clutter, targets, 1, rng)
+        ratios.append((measured / mean)[targets.pixels])
+        assert (measured / mean).mean() == pytest.approx(1, abs=0.15)
+    assert np.mean(ratios) == pytest.approx(1, abs=0.2)
+
+
+def test_a_planted_leak_is_found(load):
+    trust, rng = load("trust"), np.random.default_rng(0)
+    truth = np.exp(trust.gaussian_filter(rng.standard_normal((192, 192)), 1.5) * 3)
+    measured = truth * trust.draw(truth.shape, 1, "independent", rng)
+    honest, leaking = (trust.leakage(measured, x)["detail"] for x in (truth, trust.smooth(truth, trust.LEAK)))
+    assert leaking > honest + 5 * trust.chance(truth.size, "independent")["detail"]
+
+
+@pytest.mark.parametrize("name", ["refined-lee", "ppb", "log-tv", "mulog-tv"])
+def test_a_peer_flattens_even_ground_and_keeps_its_mean(load, name):
+    peers = load("peers")
+    peer = peers.PEERS[name]
+    even = 3 * np.random.default_rng(0).gamma(4.0, 0.25, (64, 64))
+    clean = peer.run(peers.Scene(even, 4.0), peer.choices[len(peer.choices) // 2])
+    assert clean.var() < 0.2 * even.var()
+    assert clean.mean() == pytest.approx(even.mean(), rel=0.05)
+
+
+def test_refined_lee_leaves_a_clean_step(load):
+    step = np.where(np.arange(21) > 10, 10.0, 1.0) * np.ones((21, 1))
+    for turned in (step, step.T):
+        np.testing.assert_allclose(load("peers.refined_lee").refined_lee(turned, 4.0), turned)
+
+
+def test_resampled_speckle_has_the_looks_that_peers_are_told(load):
+    module = load("despeckle_peers")
+    for kind in module.SETS:
+        noise, _ = module.draw(kind, (256, 256), 1, np.random.default_rng(0))
+        assert noise.mean() == pytest.approx(1, abs=0.05)
+        assert noise.mean() ** 2 / noise.var() == pytest.approx(module.expected_looks(kind, 1), rel=0.1)
