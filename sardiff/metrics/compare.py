@@ -101,7 +101,7 @@ def compare(
         ratio.variance,
         1 / looks,
         "",
-        f"its variance, at {looks:.3g} looks" if math.isfinite(looks) else "its variance",
+        f"its variance; ideally 1 / {looks:.3g}, of the looks" if math.isfinite(looks) else "its variance",
     )
     for axis, name in enumerate(("rows", "cols")):
         rows[f"ratio_lag1_{name}"] = Comparison(

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.functional import max_pool2d
 
 from sardiff.arrays import Images
 from sardiff.device import choose_device
@@ -32,6 +33,7 @@ ESTIMATES = ("one-pass", "scoring")  # these give one estimate and its uncertain
 STEPS = {"moment": 6, "sar-dps": 100, "diffpir": 20, "gibbs": 15}
 FEW_LOOKS = 2.0  # below, a third pass of scoring by the prior alone pays; above, it changes nothing
 FILLS = 4  # times 36 pixels: farther than a network looks
+TARGET = (5.0, 10.0)  # dB: where an estimate begins to be taken for a target, and is one
 MOST = 1.5  # natural log units
 WINDOW = 12.0  # pixels: standard deviation of the Gaussian window within which radiometry is kept
 
@@ -282,15 +284,20 @@ def _filled(likelihood: GammaSpeckle) -> Images:
 
 
 def _with_targets(likelihood: GammaSpeckle, mean: Images) -> Images:
-    """The log estimate, but as measured where the measurement is brighter than speckle can explain.
+    """The log estimate, but as measured at targets: a corner reflector has no speckle, its measurement is its value.
 
-    A pixel whose ratio y / x lies more than `REACH` standard deviations of speckle above 1 is a target that
-    the prior took for noise: a corner reflector has no speckle, its measurement is its value. The change-over
-    is gradual, over one natural log unit, so that rounding cannot flip a pixel (the rule of the enhanced
-    filters of Lopes et al. 1990, IEEE TGRS 28(6), with a soft edge).
+    A pixel is a target where the measurement is brighter than speckle can explain, its ratio y / x more than
+    `REACH` standard deviations of speckle above 1; or where the estimate itself stands out, by `TARGET` dB over
+    its morphological opening by 3 x 3 pixels, which only what is narrower than three pixels does. The
+    change-over is gradual, so that rounding cannot flip a pixel (the rule of the enhanced filters of Lopes et
+    al. 1990, IEEE TGRS 28(6), with a soft edge and, the second, by shape).
     """
     residual = torch.where(likelihood.measured, likelihood.y - mean, 0.0)
-    share = (residual - math.log1p(REACH / math.sqrt(likelihood.looks))).clamp(0, 1)
+    missed = residual - math.log1p(REACH / math.sqrt(likelihood.looks))
+    low, high = (level / DB_PER_LOG for level in TARGET)
+    opened = max_pool2d(-max_pool2d(-mean, 3, stride=1, padding=1), 3, stride=1, padding=1)
+    seen = (mean - opened - low) / (high - low)
+    share = torch.maximum(missed, seen).clamp(0, 1)
     return mean + share**2 * (3 - 2 * share) * residual
 
 

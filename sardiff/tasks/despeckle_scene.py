@@ -213,7 +213,10 @@ def despeckle_file(
         say("The file has no georeferencing; neither will the result.")
 
     apply = DespeckleTiles(_settings(found, settings), apply_weights, device)
-    say(f"Speckle: {_SPECKLE[found.correlated]}. Method: {apply.settings.solver(apply.prior)}.")
+    solver = apply.settings.solver(apply.prior)
+    say(f"Speckle: {_SPECKLE[found.correlated]}. Method: {solver}.")
+    if found.correlated and solver != "one-pass":
+        say(f"Method {solver} takes speckle for independent: blotches will stay, and the uncertainty is too small.")
     layout = _layout(source, apply, tile, overlap)
     count = source.shape[0]
     own = units or ("intensity" if source.values == "complex" else source.values)

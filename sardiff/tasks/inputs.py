@@ -106,8 +106,11 @@ def measure_looks(source: Source) -> LooksEstimate:
         If nothing at all was measured.
     """
     windows = sample(source)
-    if not windows:
-        raise ReadError(f"{source.name} holds no measurement: every pixel is nodata, NaN, zero or negative.")
+    if not any(np.isfinite(window.intensity).any() for window in windows):
+        raise ReadError(
+            f"{source.name} holds no measurement: every pixel is nodata, NaN, zero or negative as {source.values}. "
+            "If its values are decibels, say --values db."
+        )
     # Windows are laid side by side with a column of NaN between, so that none reaches into its neighbour.
     height = max(window.intensity.shape[1] for window in windows)
     strips = []
