@@ -216,6 +216,8 @@ class Partial:
         if header is None:
             self.notes += (f"{self._journal_path} is damaged: the unfinished run in {self.path} is begun anew",)
             return False
+        if header["fingerprint"] != self._fingerprint and not any(map(_JOURNAL_LINE.fullmatch, lines)):
+            return False  # of another run, which kept nothing
         self._require_same_fingerprint(header["fingerprint"])
         self._journal.truncate(len(whole))
         # Put the directory back as it was made: `finish` edits it, and may have been cut short.

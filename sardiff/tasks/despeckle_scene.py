@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -231,12 +232,22 @@ def despeckle_file(
         "input": source.identity,
         "values": source.values,
         "units": str(own),
-        "settings": tags["SARDIFF_SETTINGS"],
+        **{name: str(value) for name, value in json.loads(tags["SARDIFF_SETTINGS"]).items()},
         "weights": apply.prior.sha256,
         "tiles": f"{layout.tile} + {layout.overlap}",
         "uncertainty": str(spread_path is not None),
         "sardiff": tags["SARDIFF_VERSION"],
     }
+
+    going_on = False
+
+    def told(progress: Progress) -> None:
+        nonlocal going_on
+        if progress.resumed and not going_on:
+            going_on = True
+            say(f"Going on with an unfinished run: {progress.resumed} of {progress.total} tiles were kept.")
+        report(progress)
+
     restore_scene(
         source,
         apply,
@@ -250,7 +261,7 @@ def despeckle_file(
         workers=workers,
         overwrite=overwrite,
         compression=compression,
-        report=report,
+        report=told,
     )
     return final
 

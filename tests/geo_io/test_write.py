@@ -409,6 +409,13 @@ def test_another_run_is_not_resumed_and_the_sentence_says_what_differs(tmp_path)
         assert w.done == set()
 
 
+def test_another_run_that_kept_nothing_is_in_nobodys_way(tmp_path):
+    final = tmp_path / "o.tif"
+    writer(final).__exit__(None, None, None)
+    with writer(final, bands=2, block=128, fingerprint={"input": "b.tif"}) as w:
+        assert w.done == set()
+
+
 def test_two_runs_do_not_write_one_file(tmp_path):
     final = tmp_path / "o.tif"
     with writer(final):

@@ -106,6 +106,7 @@ def test_a_signal_leaves_what_the_same_command_goes_on_from(start, run, scene, t
     resumed = run(*command, "--progress", "json")
     first = next(e for line in resumed.stdout.splitlines() if (e := json.loads(line))["event"] == "progress")
     assert first["resumed"] >= 2
+    assert f"Going on with an unfinished run: {first['resumed']} of " in resumed.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.tif"]
     straight = tmp_path / "straight.tif"
     assert run("despeckle", scene, straight, *command[3:]).exit_code == 0
