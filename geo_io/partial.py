@@ -129,15 +129,16 @@ class Partial:
         if array.shape != (self.bands, height, width):
             raise ValueError(f"block {place} has shape {(self.bands, height, width)}, got {array.shape}")
         stored = np.ascontiguousarray(array, dtype=self.dtype)
-        tile = np.zeros((self.block, self.block, self.bands), dtype=self.dtype)
-        tile[:height, :width] = np.moveaxis(stored, 0, -1)
-        checksum = zlib.crc32(stored.tobytes())
+        checksum = zlib.crc32(stored)
+        tile = np.moveaxis(stored, 0, -1)
+        if (height, width) != (self.block, self.block):
+            tile = np.pad(tile, ((0, self.block - height), (0, self.block - width), (0, 0)))
         with self._one_at_a_time:
             if self._pixels is None:
                 raise ValueError(f"the writer of {self.final} is closed")
             self.checksums.pop(place, None)
             self._pixels.seek(self._offsets[place])
-            _write_all(self._pixels, tile.tobytes())
+            _write_all(self._pixels, np.ascontiguousarray(tile).data.cast("B"))
             _write_all(self._journal, b"%d %d %08x\n" % (*place, checksum))
             self.checksums[place] = checksum
 
@@ -145,7 +146,7 @@ class Partial:
         """CRC-32 of a block as an open dataset of the same scene holds it."""
         rows, cols = self.span(place)
         pixels = dataset.read(window=((rows.start, rows.stop), (cols.start, cols.stop)))
-        return zlib.crc32(pixels.astype(self.dtype, copy=False).tobytes())
+        return zlib.crc32(np.ascontiguousarray(pixels, dtype=self.dtype))
 
     def span(self, place: Place) -> tuple[slice, slice]:
         """Rows and columns of a block in the scene."""
@@ -346,7 +347,7 @@ def _read_header(line: bytes) -> dict[str, Any] | None:
         return None
 
 
-def _write_all(file: IO[bytes], data: bytes) -> None:
+def _write_all(file: IO[bytes], data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]

@@ -188,10 +188,15 @@ class RasterSource:
         nodata = self.metadata.nodata
         fill = np.float32(np.nan if nodata is None else nodata)
         scale, offset = _columns(self.metadata.scales), _columns(self.metadata.offsets)
+        out = from_intensity(intensity, units or own)
         with np.errstate(over="ignore", invalid="ignore"):
-            out = ((from_intensity(intensity, units or own) - offset) / scale).astype(np.float32)
+            if (scale != 1).any() or (offset != 0).any():
+                out = ((out - offset) / scale).astype(np.float32)
             out[out == fill] += np.float32(max(abs(float(fill)) * 1e-6, 1e-6))
-            out[~np.isfinite(out)] = fill
+            finite = np.isfinite(out)
+        if finite.all():
+            return out
+        out[~finite] = fill
         if not np.isnan(intensity).any():
             return out
         pixels, missing = self._read(rows, cols, everything)
@@ -211,7 +216,7 @@ class RasterSource:
         intensity = to_intensity(self._physical(pixels, bands), self.values)
         if zeros_are_fill(self.values, self.metadata.stored_dtype):
             missing = missing | (pixels == 0)
-        intensity[missing] = np.nan
+        np.copyto(intensity, np.nan, where=missing)
         return intensity
 
     def _filled(self, pixels: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:

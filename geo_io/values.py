@@ -84,8 +84,8 @@ def to_intensity(stored: NDArray[Any], values: Values) -> NDArray[np.float32]:
             intensity = (np.square(z.real, dtype=np.float32) + np.square(z.imag, dtype=np.float32)).astype(np.float32)
         else:
             pixels = np.asarray(stored, np.float32)
-            intensity = np.where(pixels > 0, pixels * pixels if values == "amplitude" else pixels, np.float32(np.nan))
-        intensity[~(np.isfinite(intensity) & (intensity > 0))] = np.nan
+            intensity = pixels * np.abs(pixels) if values == "amplitude" else pixels.copy()
+        np.copyto(intensity, np.nan, where=~((intensity > 0) & (intensity < np.inf)))
     return intensity
 
 
