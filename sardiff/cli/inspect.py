@@ -174,7 +174,8 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("filtered", "already, it seems: there is little left to take away" if facts["already_filtered"] else "no")
     )
     lines += [("note", note) for note in facts["notes"]]
-    return [*lines, ("next", facts["suggestion"])]
+    suggested = facts["suggestion"]
+    return [*lines, ("next", f"nothing; if it must be, {suggested}" if facts["already_filtered"] else suggested)]
 
 
 _SPECKLE = {

@@ -61,7 +61,7 @@ def compare(
     Returns
     -------
     dict
-        Name to `Comparison`, in the order to print: [psnr, ssim, rmse, mae, bias,] enl, ratio_mean, ratio_variance,
+        Name to `Comparison`, in the order to print: [psnr, ssim, rmse, mae, bias,] power, enl, ratio_mean, ratio_variance,
         ratio_lag1_rows, ratio_lag1_cols, ratio_structure, edges.
     """
     a, b = np.asarray(before, dtype=np.float32), np.asarray(after, dtype=np.float32)
@@ -83,6 +83,10 @@ def compare(
         rows["rmse"] = Comparison(rmse_db(a, t), rmse_db(b, t), 0, "dB", "root mean square error of backscatter")
         rows["mae"] = Comparison(mae_db(a, t), mae_db(b, t), 0, "dB", "mean absolute error of backscatter")
         rows["bias"] = Comparison(bias_db(a, t), bias_db(b, t), 0, "dB", "of mean power")
+
+    both = np.isfinite(a) & np.isfinite(b)
+    power = float(b[both].sum(dtype=np.float64) / a[both].sum(dtype=np.float64)) if both.any() else math.nan
+    rows["power"] = Comparison(math.nan, power, 1, "", "mean intensity after / before")
 
     if looks is None:
         looks = estimate_looks(a).looks

@@ -216,6 +216,8 @@ def despeckle_file(
     apply = DespeckleTiles(_settings(found, settings), apply_weights, device)
     solver = apply.settings.solver(apply.prior)
     say(f"Speckle: {_SPECKLE[found.correlated]}. Method: {solver}.")
+    if apply.settings.samples > 1:
+        say(f"Samples: {apply.settings.samples}, of which the result is the mean.")
     if found.correlated and solver != "one-pass":
         say(f"Method {solver} takes speckle for independent: blotches will stay, and the uncertainty is too small.")
     layout = _layout(source, apply, tile, overlap)

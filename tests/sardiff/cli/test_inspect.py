@@ -62,3 +62,9 @@ def test_correlated_speckle_is_noticed(run, tmp_path):
     path = tmp_path / "a.tif"
     run("simulate", path, "--size", 256, "--looks", 4, "--correlated", 0.38)
     assert json.loads(run("inspect", path, "--json").stdout)["speckle"] == "correlated"
+
+
+def test_what_is_clean_already_is_not_suggested(run, scene):
+    text = run("inspect", scene.with_name("scene_truth.tif")).stdout
+    assert "little left to take away" in text
+    assert "nothing; if it must be, sardiff despeckle" in text

@@ -43,6 +43,7 @@ def test_the_truth_itself_is_a_perfect_result(run, scene):
 def test_without_a_truth_the_ratio_speaks(run, scene):
     table = rows(run("score", scene, scene.with_name("scene_truth.tif"), "--json"))
     assert "psnr" not in table
+    assert table["power"]["after"] == pytest.approx(1, abs=0.02)
     assert table["ratio_mean"]["after"] == pytest.approx(1, abs=0.02)
 
 
