@@ -61,8 +61,8 @@ def compare(
     Returns
     -------
     dict
-        Name to `Comparison`, in the order to print: [psnr, ssim, rmse, mae, bias,] power, enl, ratio_mean, ratio_variance,
-        ratio_lag1_rows, ratio_lag1_cols, ratio_structure, edges.
+        Name to `Comparison`, in the order to print: [psnr, ssim, rmse, mae, bias,] power, enl, ratio_mean,
+        ratio_variance, ratio_lag1_rows, ratio_lag1_cols, ratio_structure, edges.
     """
     a, b = np.asarray(before, dtype=np.float32), np.asarray(after, dtype=np.float32)
     if a.ndim != 2 or a.shape != b.shape or (truth is not None and np.shape(truth) != a.shape):
