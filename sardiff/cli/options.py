@@ -12,6 +12,7 @@ import click
 __all__ = [
     "COMPRESSIONS",
     "METHODS",
+    "QUALITIES",
     "computing",
     "device",
     "looks",
@@ -26,9 +27,10 @@ __all__ = [
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# As `sardiff.tasks.despeckle.METHODS` and `geo_io.write.COMPRESSIONS` (a test compares them): importing those takes
-# seconds, which --help should not.
-METHODS = ("auto", "one-pass", "scoring", "moment", "sar-dps", "diffpir", "gibbs")
+# As METHODS and QUALITIES of `sardiff.tasks.despeckle` and `geo_io.write.COMPRESSIONS` (a test compares them):
+# importing those takes seconds, which --help should not.
+METHODS = ("auto", "one-pass", "scoring", "posterior", "moment", "sar-dps", "diffpir", "gibbs")
+QUALITIES = ("fast", "balanced", "best")
 COMPRESSIONS = ("deflate", "zstd", "lzw", "none")
 
 
@@ -96,7 +98,14 @@ def solving(command: Function) -> Function:
             type=click.Choice(METHODS),
             default="auto",
             show_default=True,
-            help="auto: scoring on independent speckle, one-pass on correlated; moment for several samples.",
+            help="auto: scoring on independent speckle, one-pass on correlated; posterior for several samples.",
+        ),
+        click.option(
+            "--quality",
+            type=click.Choice(QUALITIES),
+            default="balanced",
+            show_default=True,
+            help="How much is computed. best: the mean over eight orientations of the image, in eight times the time.",
         ),
         click.option("--steps", type=click.IntRange(min=1), help="Steps of the method; its own number by default."),
         click.option("--samples", type=click.IntRange(min=1), help="Posterior samples to average."),

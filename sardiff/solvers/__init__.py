@@ -7,6 +7,7 @@ from sardiff.solvers.dps import dps
 from sardiff.solvers.gibbs import gibbs
 from sardiff.solvers.moment import moment
 from sardiff.solvers.one_pass import measurement, one_pass
+from sardiff.solvers.posterior import posterior_samples
 from sardiff.solvers.scoring import scoring
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "measurement",
     "moment",
     "one_pass",
+    "posterior_samples",
     "scoring",
 ]
 

@@ -20,17 +20,22 @@ from sardiff.likelihoods.gamma import REACH, GammaSpeckle
 from sardiff.priors.base import Prior
 from sardiff.priors.checkpoint import SHIPPED, load_prior
 from sardiff.priors.schedule import karras
-from sardiff.solvers import Step, diffpir, dps, finite, gibbs, last, moment, one_pass, scoring
+from sardiff.solvers import Step, diffpir, dps, finite, gibbs, last, moment, one_pass, posterior_samples, scoring
 from sardiff.units import DB_PER_LOG
 from tiling import Tile, field
 
-__all__ = ["METHODS", "Despeckle", "DespeckleTiles", "Method", "overlap_for"]
+__all__ = ["METHODS", "QUALITIES", "Despeckle", "DespeckleTiles", "Method", "Quality", "overlap_for"]
 
-Method = Literal["auto", "one-pass", "scoring", "moment", "sar-dps", "diffpir", "gibbs"]
-METHODS: tuple[Method, ...] = ("auto", "one-pass", "scoring", "moment", "sar-dps", "diffpir", "gibbs")
+Method = Literal["auto", "one-pass", "scoring", "posterior", "moment", "sar-dps", "diffpir", "gibbs"]
+METHODS: tuple[Method, ...] = ("auto", "one-pass", "scoring", "posterior", "moment", "sar-dps", "diffpir", "gibbs")
+Quality = Literal["fast", "balanced", "best"]
+QUALITIES: tuple[Quality, ...] = ("fast", "balanced", "best")
+MEASURED = ("one-pass", "posterior")  # by a network that was trained with measurements, of correlated speckle too
 ESTIMATES = ("one-pass", "scoring")  # these give one estimate and its uncertainty, the others samples
 
-STEPS = {"moment": 6, "sar-dps": 100, "diffpir": 20, "gibbs": 15}
+STEPS = {"posterior": 6, "moment": 6, "sar-dps": 100, "diffpir": 20, "gibbs": 15}
+ORIENTATIONS = {"fast": 1, "balanced": 1, "best": 8}  # of the image in which it is estimated
+EFFORT = {"fast": 0.5, "balanced": 1.0, "best": 2.0}  # times the steps of samplers
 FEW_LOOKS = 2.0  # below, a third pass of scoring by the prior alone pays; above, it changes nothing
 FILLS = 4  # times 36 pixels: farther than a network looks
 TARGET = (5.0, 10.0)  # dB: where an estimate begins to be taken for a target, and is one
@@ -47,13 +52,18 @@ class Despeckle:
     looks : float
         Equivalent number of looks of the product, > 0.
     method : str
-        "auto" is "moment" for several samples. For one it is "scoring" where the speckle is independent or the
-        weights were not trained with measurements, else "one-pass". "sar-dps" is the published method.
+        "auto" is "posterior" for several samples, or "moment" if the weights were not trained with measurements.
+        For one estimate it is "one-pass", or "scoring" where the speckle is independent and quality not "fast", or
+        the weights were not trained with measurements. "sar-dps" is the published method.
+    quality : str
+        How much is computed: "fast", "balanced", or "best": estimates are the mean over the eight orientations of
+        the image, and samplers take twice the steps.
     correlated : bool, optional
         Whether neighbouring pixels share their speckle. None: not known.
     steps : int, optional
         Passes of "scoring", by default 2, or 3 at less than `FEW_LOOKS` looks with weights that were not trained
-        with measurements; noise levels of the others, by default those of `STEPS`. "one-pass" has but one.
+        with measurements; noise levels of the others, by default those of `STEPS`, more or fewer with `quality`.
+        "one-pass" has but one.
     samples : int
         Posterior samples to average, >= 1. "one-pass" and "scoring" give one estimate.
     uncertainty : bool
@@ -66,6 +76,7 @@ class Despeckle:
 
     looks: float
     method: Method = "auto"
+    quality: Quality = "balanced"
     correlated: bool | None = None
     steps: int | None = None
     samples: int = 1
@@ -77,6 +88,8 @@ class Despeckle:
             raise SettingsError(f"looks must be a number > 0, got {self.looks}. A single-look product has 1.")
         if self.method not in METHODS:
             raise SettingsError(f"There is no method {self.method!r}; choose from {', '.join(METHODS)}.")
+        if self.quality not in QUALITIES:
+            raise SettingsError(f"There is no quality {self.quality!r}; choose from {', '.join(QUALITIES)}.")
         if self.steps is not None and self.steps < 1:
             raise SettingsError(f"steps must be >= 1, got {self.steps}.")
         if self.samples < 1:
@@ -86,7 +99,7 @@ class Despeckle:
         if self.method == "one-pass" and self.steps not in (None, 1):
             raise SettingsError(f"Method 'one-pass' has one step, not {self.steps}; leave steps out.")
         if self.method in ESTIMATES and self.samples > 1:
-            raise SettingsError(f"Method {self.method!r} gives one estimate; for several samples choose 'moment'.")
+            raise SettingsError(f"Method {self.method!r} gives one estimate; for several samples choose 'posterior'.")
         if self.uncertainty and self.samples < 2 and self.method not in ("auto", *ESTIMATES):
             raise SettingsError(
                 f"The uncertainty of {self.method!r} is the spread of its samples: ask for more, such as --samples 8."
@@ -100,15 +113,17 @@ class Despeckle:
         SettingsError
             If the method needs what the prior does not have.
         """
-        if self.method == "one-pass" and prior.posterior is None:
+        able = prior.posterior is not None
+        if self.method in MEASURED and not able:
+            other = "scoring" if self.method == "one-pass" else "moment"
             raise SettingsError(
-                f"The weights {prior.name} were not trained with measurements; choose method 'scoring'."
+                f"The weights {prior.name} were not trained with measurements; choose method {other!r}."
             )
         if self.method != "auto":
             return self.method
         if self.samples > 1:
-            return "moment"
-        return "scoring" if prior.posterior is None or self.correlated is False else "one-pass"
+            return "posterior" if able else "moment"
+        return "one-pass" if able and (self.correlated is not False or self.quality == "fast") else "scoring"
 
     def levels(self, prior: Prior) -> int:
         """Steps, with the method's default filled in."""
@@ -117,7 +132,9 @@ class Despeckle:
             return 1
         if self.steps is not None:
             return self.steps
-        return STEPS.get(solver, 3 if self.looks < FEW_LOOKS and prior.posterior is None else 2)
+        if solver == "scoring":
+            return 3 if self.looks < FEW_LOOKS and prior.posterior is None else 2
+        return max(1, round(EFFORT[self.quality] * STEPS[solver]))
 
 
 def overlap_for(settings: Despeckle, prior: Prior) -> int:
@@ -205,13 +222,31 @@ class DespeckleTiles:
     def _estimate(self, likelihood: GammaSpeckle, band: int, tiles: Sequence[Tile]) -> tuple[Images, Images]:
         """Log-intensity, up to a smooth gain, and its variance."""
         solver = self.settings.solver(self.prior)
-        mean, variance = self._mean(likelihood, self.settings.levels(self.prior) if solver in ESTIMATES else 2)
         if solver in ESTIMATES:
-            return mean, variance
+            return self._mean_over_orientations(likelihood)
+        mean, variance = self._mean(likelihood, 1 if solver == "posterior" else 2)
         noises = [_PlaceNoise(self.settings.seed, k, band, tiles, mean.device) for k in range(self.settings.samples)]
-        samples = torch.stack([last(self.samples(likelihood, mean, noise)).x0 for noise in noises])
+        samples = torch.stack([last(self.samples(likelihood, mean, variance, noise)).x0 for noise in noises])
         mean = torch.logsumexp(samples, dim=0) - math.log(len(samples))
         return mean, samples.var(dim=0, correction=min(1, len(samples) - 1))
+
+    def _mean_over_orientations(self, likelihood: GammaSpeckle) -> tuple[Images, Images]:
+        """Mean of the estimates from the image turned and mirrored, and its variance.
+
+        A network errs differently in each, by chance. Of errors e_i the square of the mean is the mean of the squares
+        less their variance among each other.
+        """
+        passes, count = self.settings.levels(self.prior), ORIENTATIONS[self.settings.quality]
+        means, variances = [], []
+        for turn in range(count):
+            turned = GammaSpeckle(_turned(likelihood.y, turn), likelihood.looks)
+            mean, variance = self._mean(turned, passes)
+            means.append(_turned_back(mean, turn))
+            variances.append(_turned_back(variance, turn))
+        if count == 1:
+            return means[0], variances[0]
+        estimates, variance = torch.stack(means), torch.stack(variances).mean(dim=0)
+        return estimates.mean(dim=0), torch.maximum(variance - estimates.var(dim=0, correction=0), variance / 4)
 
     def _mean(self, likelihood: GammaSpeckle, passes: int) -> tuple[Images, Images]:
         """Posterior mean and variance: the one pass of a network that can, then scoring by the prior."""
@@ -224,11 +259,13 @@ class DespeckleTiles:
         step = last(scoring(prior.denoise, likelihood, start, steps=passes, estimated=prior.posterior is not None))
         return step.x0, prior.pixel_variance(step.x0, step.sigma)
 
-    def samples(self, likelihood: GammaSpeckle, start: Images, noise: _PlaceNoise) -> Iterator[Step]:
-        """Run a method that draws samples on one batch, from the estimate `start`."""
+    def samples(self, likelihood: GammaSpeckle, start: Images, variance: Images, noise: _PlaceNoise) -> Iterator[Step]:
+        """Run a method that draws samples on one batch, from the estimate `start` and its variance."""
         prior, solver = self.prior, self.settings.solver(self.prior)
         sigma = first_sigma(prior, likelihood.looks)
         sigmas = karras(sigma, sigma / 20, self.settings.levels(prior))
+        if solver == "posterior" and prior.posterior is not None:
+            return posterior_samples(prior.posterior, likelihood, sigmas, noise.normal, start=start, variance=variance)
         if solver == "moment":
             return moment(prior.denoise, likelihood, sigmas, noise.normal, start=start)
         if solver == "sar-dps":
@@ -236,6 +273,16 @@ class DespeckleTiles:
         if solver == "diffpir":
             return diffpir(prior.denoise, likelihood, sigmas, noise.normal, start=start)
         return gibbs(prior.denoise, likelihood, sigmas, noise.normal, noise.uniform, variance=prior.v, start=start)
+
+
+def _turned(x: Images, turn: int) -> Images:
+    """Turned by quarters, and for `turn` of 4 or more mirrored then."""
+    x = torch.rot90(x, turn % 4, (2, 3))
+    return x.flip(3) if turn >= 4 else x
+
+
+def _turned_back(x: Images, turn: int) -> Images:
+    return torch.rot90(x.flip(3) if turn >= 4 else x, -(turn % 4), (2, 3))
 
 
 def first_sigma(prior: Prior, looks: float) -> float:

@@ -16,7 +16,7 @@ from sardiff.device import choose_device
 from sardiff.errors import SettingsError
 from sardiff.priors.checkpoint import SHIPPED, load_prior
 from sardiff.provenance import record
-from sardiff.tasks.despeckle import ESTIMATES, Despeckle, DespeckleTiles, overlap_for
+from sardiff.tasks.despeckle import ESTIMATES, MEASURED, Despeckle, DespeckleTiles, overlap_for
 from sardiff.tasks.inputs import Looks, open_source, paths_of, settle_looks
 from sardiff.tasks.scene import Output, Progress, encode_log, restore_scene, scene_layout
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["despeckle", "despeckle_array", "despeckle_file", "uncertainty_path"]
 
-TILE = {"one-pass": 768, "scoring": 768}  # pixels; samplers differentiate through the network and need the memory
+TILE = {"one-pass": 768, "scoring": 768, "posterior": 768}  # pixels; the others differentiate through the network
 SAMPLER_TILE = 256
 SAMPLES = 8  # that an uncertainty is taken from when a sampler is named without a number
 
@@ -52,8 +52,8 @@ def despeckle(
     looks : float or "auto"
         Equivalent number of looks; estimated by default.
     **options
-        `method`, `steps`, `samples`, `uncertainty`, `seed` of `Despeckle`; `values`, `units`, `tile`, `overlap`,
-        `weights`, `device`, and more of either function.
+        `method`, `quality`, `steps`, `samples`, `uncertainty`, `seed` of `Despeckle`; `values`, `units`, `tile`,
+        `overlap`, `weights`, `device`, and more of either function.
     """
     if isinstance(scene, str | os.PathLike):
         if output is None:
@@ -100,7 +100,7 @@ def despeckle_array(
     device : str
         "auto", "cpu", "cuda", ...
     **settings
-        `method`, `correlated`, `steps`, `samples`, `seed` of `Despeckle`. With `uncertainty=True` the
+        `method`, `quality`, `correlated`, `steps`, `samples`, `seed` of `Despeckle`. With `uncertainty=True` the
         result has a new first dimension "estimate": the mean, and its standard deviation in dB.
 
     Returns
@@ -218,7 +218,7 @@ def despeckle_file(
     say(f"Speckle: {_SPECKLE[found.correlated]}. Method: {solver}.")
     if apply.settings.samples > 1:
         say(f"Samples: {apply.settings.samples}, of which the result is the mean.")
-    if found.correlated and solver != "one-pass":
+    if found.correlated and solver not in MEASURED:
         say(f"Method {solver} takes speckle for independent: blotches will stay, and the uncertainty is too small.")
     layout = _layout(source, apply, tile, overlap)
     count = source.shape[0]

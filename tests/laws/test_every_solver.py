@@ -10,7 +10,21 @@ from sardiff.errors import SardiffError
 from sardiff.likelihoods.gamma import GammaSpeckle
 from sardiff.priors.gaussian import GaussianPrior, InverseGammaPrior, StationaryGaussianPrior
 from sardiff.priors.schedule import betas_to_sigmas, karras
-from sardiff.solvers import SOLVERS, ddim, ddpm, diffpir, dps, gibbs, heun, last, measurement, moment, one_pass, scoring
+from sardiff.solvers import (
+    SOLVERS,
+    ddim,
+    ddpm,
+    diffpir,
+    dps,
+    gibbs,
+    heun,
+    last,
+    measurement,
+    moment,
+    one_pass,
+    posterior_samples,
+    scoring,
+)
 from sardiff.solvers.moment import solve_shifted
 
 
@@ -73,6 +87,26 @@ def test_one_pass_of_the_exact_posterior_is_exact(a, looks):
     expected = (weight * u).sum(0)
     torch.testing.assert_close(mean.flatten(), expected, rtol=0, atol=1e-6)
     torch.testing.assert_close(variance.flatten(), (weight * (u - expected) ** 2).sum(0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("looks", [4.0, 1.0])
+def test_samples_of_the_exact_posterior_have_its_mean_and_variance(looks):
+    intensity, mean, variance = EXACT[looks]
+    likelihood = GammaSpeckle.from_intensity(torch.full((1, 1, 64, 64), intensity, dtype=torch.float64), looks)
+    conjugate = InverseGammaPrior(4.0 + looks, 3.0 + looks * intensity)  # what is known of x_0 once y is
+
+    def posterior(x, sigma, given):
+        assert sigma < math.inf
+        return conjugate.denoise(x, sigma), torch.full_like(x, conjugate.v(sigma))
+
+    start = torch.full_like(likelihood.y, conjugate.mean)
+    steps = posterior_samples(
+        posterior, likelihood, karras(1.0, 0.02, 8), noise(1),
+        start=start, variance=torch.full_like(start, conjugate.variance),
+    )  # fmt: skip
+    x0 = last(steps).x0
+    assert float(x0.mean()) == pytest.approx(mean, abs=0.01)
+    assert float(x0.var()) == pytest.approx(variance, rel=0.04)
 
 
 def test_holes_are_named_to_the_posterior():

@@ -66,7 +66,7 @@ def test_estimates_are_one_image_however_it_is_tiled(scene, reference, method, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["moment", "sar-dps", "diffpir", "gibbs"])
+@pytest.mark.parametrize("method", ["posterior", "moment", "sar-dps", "diffpir", "gibbs"])
 def test_samplers_give_one_image_however_it_is_tiled(scene, method):
     part = scene[:, :288, :288]
     few = Despeckle(looks=1.0, method=method, steps=4)

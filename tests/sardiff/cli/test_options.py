@@ -10,6 +10,7 @@ from sardiff.tasks import despeckle
 
 def test_choices_are_those_of_the_tasks():
     assert options.METHODS == despeckle.METHODS
+    assert options.QUALITIES == despeckle.QUALITIES
     assert options.COMPRESSIONS == write.COMPRESSIONS
 
 

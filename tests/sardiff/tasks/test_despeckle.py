@@ -11,7 +11,16 @@ import torch
 from sardiff.errors import SettingsError
 from sardiff.priors.gaussian import StationaryGaussianPrior
 from sardiff.simulate import landscape, speckle
-from sardiff.tasks.despeckle import ESTIMATES, METHODS, Despeckle, DespeckleTiles, first_sigma, overlap_for
+from sardiff.tasks.despeckle import (
+    ESTIMATES,
+    MEASURED,
+    METHODS,
+    QUALITIES,
+    Despeckle,
+    DespeckleTiles,
+    first_sigma,
+    overlap_for,
+)
 from tiling import Layout, read_window
 
 SIDE = 64
@@ -22,8 +31,10 @@ def smooth_prior():
     psd = 2.0 * torch.exp(-(rows**2 + cols**2) / (2 * 0.03**2)) + 1e-3
     exact = StationaryGaussianPrior(0.0, psd)
 
-    def posterior(x, sigma, given):
-        mean, spectrum = exact.posterior(given.y, float(given.variance[0]))
+    def posterior(x, sigma, given):  # x and y together are one observation
+        variance = 1 / (1 / sigma**2 + 1 / float(given.variance[0]))
+        z = variance * ((0 if math.isinf(sigma) else x / sigma**2) + given.y / given.variance[0])
+        mean, spectrum = exact.posterior(z, variance)
         return mean.to(x), torch.full_like(x, float(spectrum.mean()))
 
     return replace(exact.prior(), posterior=posterior)
@@ -83,7 +94,9 @@ def test_bands_are_despeckled_one_by_one():
     np.testing.assert_allclose(both[:, :1], only, atol=1e-5)
 
 
-@pytest.mark.parametrize(("method", "samples"), [("one-pass", 1), ("scoring", 1), ("auto", 4), ("gibbs", 3)])
+@pytest.mark.parametrize(
+    ("method", "samples"), [("one-pass", 1), ("scoring", 1), ("auto", 4), ("moment", 3), ("gibbs", 3)]
+)
 def test_uncertainty_is_a_positive_deviation_in_db_per_band(method, samples):
     settings = Despeckle(looks=2.0, method=method, samples=samples, uncertainty=True, steps=None if samples == 1 else 4)
     out = DespeckleTiles(settings, smooth_prior(), "cpu")(*tiles_of(flat_scene(bands=2, looks=2.0)))
@@ -168,9 +181,36 @@ def test_auto_is_what_the_prior_can_do_and_the_speckle_needs():
     assert [s.solver(unable) for s in (unknown, correlated, independent)] == ["scoring"] * 3
     assert (unknown.levels(able), independent.levels(able), independent.levels(unable)) == (1, 2, 3)
     several = Despeckle(looks=1.0, samples=4)
-    assert several.solver(able) == several.solver(unable) == "moment"
-    with pytest.raises(SettingsError, match="were not trained with measurements"):
-        Despeckle(looks=1.0, method="one-pass").solver(unable)
+    assert (several.solver(able), several.solver(unable)) == ("posterior", "moment")
+    fast = replace(independent, quality="fast")
+    assert (fast.solver(able), fast.solver(unable)) == ("one-pass", "scoring")
+    for method in MEASURED:
+        with pytest.raises(SettingsError, match="were not trained with measurements"):
+            Despeckle(looks=1.0, method=method).solver(unable)
+
+
+def test_quality_decides_how_many_steps_a_sampler_takes():
+    prior = smooth_prior()
+    levels = [Despeckle(looks=1.0, method="posterior", quality=quality).levels(prior) for quality in QUALITIES]
+    assert levels == [3, 6, 12]
+    assert Despeckle(looks=1.0, method="posterior", quality="best", steps=5).levels(prior) == 5
+
+
+def test_the_best_quality_turns_the_image_about():
+    """A prior that looks to the right: the mean of all orientations looks everywhere."""
+
+    def posterior(x, sigma, given):
+        return given.y.roll(-4, 3) / 2 + given.y / 2, torch.full_like(given.y, 0.2)
+
+    prior = replace(smooth_prior(), posterior=posterior)
+    scene = np.ones((1, SIDE, SIDE), np.float32)
+    scene[0, 32, 32] = 1.5
+    settings = Despeckle(looks=50.0, method="one-pass", quality="best", uncertainty=True)
+    mean, deviation = DespeckleTiles(settings, prior, "cpu")(*tiles_of(scene))[0]
+    around = [mean[32, 28], mean[32, 36], mean[28, 32], mean[36, 32]]
+    np.testing.assert_allclose(around, around[0], atol=1e-5)
+    assert around[0] > mean[32, 20] + 0.01
+    assert deviation[32, 28] < deviation[10, 10]  # that they disagree takes error away
 
 
 def test_scoring_begins_with_the_one_pass_where_there_is_one():
@@ -197,8 +237,9 @@ def test_the_early_start_is_noisier_with_fewer_looks():
         ({"looks": 1.0, "steps": 0}, "steps must be >= 1, got 0"),
         ({"looks": 1.0, "samples": 0}, "samples must be >= 1, got 0"),
         ({"looks": 1.0, "seed": -1}, "seed must be from 0"),
-        ({"looks": 1.0, "method": "scoring", "samples": 2}, "choose 'moment'"),
-        ({"looks": 1.0, "method": "one-pass", "samples": 2}, "choose 'moment'"),
+        ({"looks": 1.0, "method": "scoring", "samples": 2}, "choose 'posterior'"),
+        ({"looks": 1.0, "method": "one-pass", "samples": 2}, "choose 'posterior'"),
+        ({"looks": 1.0, "quality": "good"}, "There is no quality 'good'"),
         ({"looks": 1.0, "method": "gibbs", "uncertainty": True}, "ask for more"),
     ],
 )
