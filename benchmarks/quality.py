@@ -132,7 +132,8 @@ def our_rows(
     for settings in wanted:
         full = Despeckle(looks=looks, **settings)
         count = f" x {full.samples}" if full.samples > 1 else ""
-        name = f"{full.solver(prior)}, {full.levels(prior)} steps{count}"
+        best = ", best" if full.quality == "best" else ""
+        name = f"{full.solver(prior)}, {full.levels(prior)} steps{count}{best}"
         method = lambda case, s=settings: ours(case, looks, options, **s)[0]  # noqa: E731
         rows.append(score(name, method, cases, looks, inflation_of(cases, full, prior)))
     return rows
@@ -180,13 +181,16 @@ def uncertainty_row(name: str, cases: Sequence[Case], looks: float, predict: Cal
 
 
 FAST: list[dict[str, Any]] = [{"method": name} for name in ESTIMATES]
-SLOW: list[dict[str, Any]] = [
-    {"method": "moment"},
-    {"method": "diffpir"},
-    {"method": "gibbs"},
-    {"method": "moment", "samples": 4},
-    {"method": "sar-dps"},
-]
+SLOW: dict[str, dict[str, Any]] = {
+    "best": {"method": "scoring", "quality": "best"},
+    "posterior": {"method": "posterior"},
+    "posterior8": {"method": "posterior", "samples": 8},
+    "moment": {"method": "moment"},
+    "diffpir": {"method": "diffpir"},
+    "gibbs": {"method": "gibbs"},
+    "moment4": {"method": "moment", "samples": 4},
+    "sar-dps": {"method": "sar-dps"},
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -194,8 +198,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--parts", default="fast", help="of fast, slow, uncertainty, separated by commas")
     parser.add_argument("--looks", default="1,4", help="numbers of looks, separated by commas")
     parser.add_argument("--slow-images", type=int, default=2, help="how many images of the subset the slow part takes")
-    parser.add_argument("--methods", help="of the slow part: moment, moment4, diffpir, gibbs, sar-dps, by commas")
-    parser.add_argument("--samples", type=int, default=8, help="samples behind the uncertainty of moment; 0: leave out")
+    parser.add_argument("--methods", default=",".join(SLOW), help="of the slow part, by commas")
+    parser.add_argument(
+        "--samples", type=int, default=8, help="samples of posterior behind its uncertainty; 0: none"
+    )
     parser.add_argument("--weights", default=str(SHIPPED), help="the prior")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
@@ -208,9 +214,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     dask.config.set(scheduler="synchronous")
     folder, began = record.data_folder() / "validation", time.monotonic()
     subset = SUBSET[:1] if options.quick else SUBSET[: options.slow_images]
-    named = {"moment4" if s.get("samples") else s["method"]: s for s in SLOW}
-    chosen = list(named) if options.methods is None else options.methods.split(",")
-    slow = [named[name] for name in chosen]
+    chosen = options.methods.split(",")
+    if unknown := set(chosen) - set(SLOW):
+        parser.error(f"there is no method {', '.join(sorted(unknown))}")
+    slow = [SLOW[name] for name in chosen]
     if options.quick:
         slow = [{**s, "steps": 2, **({"samples": 2} if "samples" in s else {})} for s in slow]
     results: dict[str, Any] = {"prior": load_prior(options.weights).sha256[:16]}
@@ -242,9 +249,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 rows.append(uncertainty_row(method, cases, looks, predict))
             if options.samples:
                 count = 2 if options.quick else options.samples
-                extra = {"method": "moment", "samples": count, **({"steps": 2} if options.quick else {})}
+                extra = {"method": "posterior", "samples": count, **({"steps": 2} if options.quick else {})}
                 predict = partial(_with_spread, looks=looks, options=options, **extra)
-                rows.append(uncertainty_row(f"moment x {count}", cases[: len(subset)], looks, predict))
+                rows.append(uncertainty_row(f"posterior x {count}", cases[: len(subset)], looks, predict))
         results["uncertainty"] = rows
         record.table(rows, "Stated standard deviation against the error, in dB")
     record.emit("quality", options, results, began=began)
