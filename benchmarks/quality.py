@@ -199,9 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--looks", default="1,4", help="numbers of looks, separated by commas")
     parser.add_argument("--slow-images", type=int, default=2, help="how many images of the subset the slow part takes")
     parser.add_argument("--methods", default=",".join(SLOW), help="of the slow part, by commas")
-    parser.add_argument(
-        "--samples", type=int, default=8, help="samples of posterior behind its uncertainty; 0: none"
-    )
+    parser.add_argument("--samples", type=int, default=8, help="samples of posterior behind its uncertainty; 0: none")
     parser.add_argument("--weights", default=str(SHIPPED), help="the prior")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)

@@ -129,7 +129,7 @@ class Partial:
         if array.shape != (self.bands, height, width):
             raise ValueError(f"block {place} has shape {(self.bands, height, width)}, got {array.shape}")
         stored = np.ascontiguousarray(array, dtype=self.dtype)
-        checksum = zlib.crc32(stored)
+        checksum = zlib.crc32(stored.data)
         tile = np.moveaxis(stored, 0, -1)
         if (height, width) != (self.block, self.block):
             tile = np.pad(tile, ((0, self.block - height), (0, self.block - width), (0, 0)))
@@ -146,7 +146,7 @@ class Partial:
         """CRC-32 of a block as an open dataset of the same scene holds it."""
         rows, cols = self.span(place)
         pixels = dataset.read(window=((rows.start, rows.stop), (cols.start, cols.stop)))
-        return zlib.crc32(np.ascontiguousarray(pixels, dtype=self.dtype))
+        return zlib.crc32(np.ascontiguousarray(pixels, dtype=self.dtype).data)
 
     def span(self, place: Place) -> tuple[slice, slice]:
         """Rows and columns of a block in the scene."""

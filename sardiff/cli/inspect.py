@@ -85,6 +85,7 @@ def describe(path: Path, source: Source, estimate: LooksEstimate, reading: dict[
             axis: [_number(lag) for lag in lags]
             for axis, lags in zip(("rows", "cols"), estimate.correlation, strict=True)
         },
+        "correlation_area": estimate.area,
         "speckle": kind_of_speckle(estimate),
         "already_filtered": estimate.already_filtered,
         "notes": list(getattr(source, "notes", ())),
@@ -164,7 +165,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
             f"{missing['share']:.2%} of {missing['pixels']} sampled pixels{f' ({parts})' if parts else ''}",
         ),
         ("looks", said),
-        ("speckle", _SPECKLE[facts["speckle"]]),
+        ("speckle", _SPECKLE[facts["speckle"]].format(facts["correlation_area"])),
     ]
     for axis in ("rows", "cols"):
         if None not in facts["correlation"][axis]:
@@ -180,7 +181,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 _SPECKLE = {
     "independent": "independent from pixel to pixel",
-    "correlated": "correlated: neighbouring pixels share their speckle",
+    "correlated": "correlated: {:.2g} neighbouring pixels vary as one",
     "unknown": "too few even areas to tell whether it is correlated",
 }
 

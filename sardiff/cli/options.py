@@ -14,6 +14,7 @@ __all__ = [
     "METHODS",
     "QUALITIES",
     "computing",
+    "correlation",
     "device",
     "looks",
     "looks_option",
@@ -45,6 +46,23 @@ def looks(ctx: click.Context, param: click.Parameter, value: str) -> float | Lit
     if not 0 < number < float("inf"):
         raise click.BadParameter(
             f"{value!r} is neither 'auto' nor a number > 0; a single-look product has 1", ctx, param
+        )
+    return number
+
+
+def correlation(ctx: click.Context, param: click.Parameter, value: str) -> float | Literal["auto", "none"]:
+    """Turn the text of --correlation into a word or a number >= 1."""
+    if value == "auto":
+        return "auto"
+    if value == "none":
+        return "none"
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not 1 <= number < float("inf"):
+        raise click.BadParameter(
+            f"{value!r} is neither 'auto', 'none' nor a number >= 1; 'sardiff inspect' measures it", ctx, param
         )
     return number
 
@@ -106,6 +124,14 @@ def solving(command: Function) -> Function:
             default="balanced",
             show_default=True,
             help="How much is computed. best: the mean over eight orientations of the image, in eight times the time.",
+        ),
+        click.option(
+            "--correlation",
+            callback=correlation,
+            default="auto",
+            show_default=True,
+            metavar="auto|none|NUMBER",
+            help="Of speckle between pixels: measured, none, or the number of pixels that vary as one.",
         ),
         click.option("--steps", type=click.IntRange(min=1), help="Steps of the method; its own number by default."),
         click.option("--samples", type=click.IntRange(min=1), help="Posterior samples to average."),

@@ -32,28 +32,36 @@ class GammaSpeckle:
         Natural log of the measured intensity (linear power, not dB). NaN or infinite: not measured.
     looks : float
         Equivalent number of looks of the product, > 0, often not an integer.
+    area : float
+        Autocorrelation area of the speckle: how many pixels vary as one, >= 1, and 1 where they are independent.
+        The product over pixels then counts every measurement `area` times, so that its logarithm is divided by
+        it: a composite likelihood, right in its mean and about right in its weight.
 
     Raises
     ------
     ValueError
-        If `looks` is not positive and finite.
+        If `looks` is not positive and finite, or `area` less than 1.
 
     References
     ----------
-    Goodman (1976), Some fundamental properties of speckle, JOSA 66(11).
+    Goodman (1976), Some fundamental properties of speckle, JOSA 66(11). Varin, Reid and Firth (2011), An overview
+    of composite likelihood methods, Statistica Sinica 21.
     """
 
     y: Images
     looks: float
+    area: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.looks < math.inf:
             raise ValueError(f"looks must be > 0, got {self.looks}")
+        if not 1 <= self.area < math.inf:
+            raise ValueError(f"area must be >= 1, got {self.area}")
 
     @classmethod
-    def from_intensity(cls, intensity: Images, looks: float) -> "GammaSpeckle":
+    def from_intensity(cls, intensity: Images, looks: float, area: float = 1.0) -> "GammaSpeckle":
         """Measured linear power; what is not positive and finite was not measured."""
-        return cls(units.log_from_intensity(intensity), looks)
+        return cls(units.log_from_intensity(intensity), looks, area)
 
     @classmethod
     def from_amplitude(cls, amplitude: Images, looks: float) -> "GammaSpeckle":
@@ -71,29 +79,29 @@ class GammaSpeckle:
         return self.y.isfinite()
 
     def log_prob(self, x: Images) -> PerImage:
-        """Return the log-density of the measured log-intensity, summed over measured pixels."""
+        """Return the log-density of the measured log-intensity, summed over measured pixels, over `area`."""
         r = self._residual(x)
         const = self.looks * math.log(self.looks) - math.lgamma(self.looks)
         per_pixel = self.looks * (r - r.exp()) + const
-        return (per_pixel * self.measured).sum(dim=(1, 2, 3))
+        return (per_pixel * self.measured).sum(dim=(1, 2, 3)) / self.area
 
     def score(self, x: Images) -> Images:
         """Return the gradient of `log_prob` in x; zero where nothing was measured."""
-        return self.looks * torch.expm1(self._residual(x))
+        return self._weight * torch.expm1(self._residual(x))
 
     def hessian(self, x: Images) -> Images:
-        """Return looks e^(y - x), the second derivative of minus `log_prob`; zero where nothing was measured.
+        """Return looks / area e^(y - x), the second derivative of minus `log_prob`; zero where nothing was measured.
 
-        Its expectation, where x is the truth, is `looks`.
+        Its expectation, where x is the truth, is looks / area.
         """
-        return self.looks * self._residual(x).exp() * self.measured
+        return self._weight * self._residual(x).exp() * self.measured
 
     def prox(self, z: Images, tau: float | Tensor) -> Images:
         """Return argmin_u ell(u) + (u - z)^2 / (2 tau), pixel by pixel; z where nothing was measured.
 
-        In closed form u = z - tau looks + w, with w the Wright omega function of
-        c = log(tau looks e^y) + tau looks - z. Since w = tau looks e^(y - u), the same point is
-        u = y + log(tau looks) - log w, which does not cancel where w is large. Differentiable.
+        In closed form u = z - g + w, with g = tau looks / area and w the Wright omega function of
+        c = log(g e^y) + g - z. Since w = g e^(y - u), the same point is
+        u = y + log g - log w, which does not cancel where w is large. Differentiable.
 
         Parameters
         ----------
@@ -119,6 +127,9 @@ class GammaSpeckle:
         the measurement. There z stays where it is until the debiased logarithm overtakes it, then follows
         that. So z is never above both.
 
+        Speckle that is correlated has, at the wavelengths of images, `area` times the power of white noise of its
+        variance: a denoiser of white noise is told that variance.
+
         Parameters
         ----------
         x : Images
@@ -131,7 +142,7 @@ class GammaSpeckle:
         z : Images
             Pseudo-observation, natural-log intensity; z = x where nothing was measured.
         variance : float
-            Its variance where x is the truth, natural log units squared.
+            Its variance where x is the truth times `area`, natural log units squared.
 
         Raises
         ------
@@ -143,14 +154,14 @@ class GammaSpeckle:
         residual = self._residual(x)
         if power < 1e-3:  # the limit, where differences of log-gamma would be rounding
             bias, variance = log_speckle_moments(self.looks)
-            return torch.where(self.measured, x + residual - bias, x), variance
+            return torch.where(self.measured, x + residual - bias, x), variance * self.area
         log_mean = self._log_moment(power)
         far = math.log1p(REACH / math.sqrt(self.looks))
         gain = torch.expm1(power * residual.clamp(max=far) - log_mean) / power
         bias, _ = log_speckle_moments(self.looks)
         z = x + torch.where(residual > far, torch.maximum(gain, residual - bias), gain)
         variance = math.expm1(self._log_moment(2 * power) - 2 * log_mean) / power**2
-        return torch.where(self.measured, z, x), variance
+        return torch.where(self.measured, z, x), variance * self.area
 
     @torch.no_grad()
     def moments(self, mean: Images, variance: float | Tensor) -> tuple[Images, Images]:
@@ -242,14 +253,18 @@ class GammaSpeckle:
         draw = shape.mode + found
         return torch.where(self.measured, draw, mean + v.sqrt() * torch.special.ndtri(uniform))
 
+    @property
+    def _weight(self) -> float:
+        return self.looks / self.area
+
     def _residual(self, x: Images) -> Images:
         # Zero before `exp`, not after: a NaN inside would come back through the gradient.
         return torch.where(self.measured, self.y - x, 0.0)
 
     def _mode(self, z: Images, tau: Tensor) -> tuple[Images, Images]:
-        """Return the proximal point and w = tau looks e^(y - u) there; y = 0 where nothing was measured."""
+        """Return the proximal point and w = tau looks / area e^(y - u) there; y = 0 where nothing was measured."""
         y = torch.where(self.measured, self.y, 0.0).to(z)
-        gain = tau * self.looks
+        gain = tau * self._weight
         log_w = _log_wright_omega(gain.log() + y + gain - z)
         w = log_w.exp()
         return torch.where(log_w < 0, z - gain + w, y + gain.log() - log_w), w
@@ -267,7 +282,7 @@ class GammaSpeckle:
 class _Shape:
     """The density of t = u - mode: e^-D(t) with D(t) = a (e^-t - 1 + t) + t^2 / (2 v), up to its mass.
 
-    At the mode the linear terms cancel, so that two numbers a pixel are all there is: a = looks e^(y - mode)
+    At the mode the linear terms cancel, so that two numbers a pixel are all there is: a = looks / area e^(y - mode)
     and v. `lower` and `upper` are bounds just outside D = _DROP, in closed form.
     """
 

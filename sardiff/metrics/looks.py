@@ -59,6 +59,13 @@ class LooksEstimate:
         return lag1 >= INDEPENDENT if math.isfinite(lag1) else None
 
     @property
+    def area(self) -> float | None:
+        """Pixels that vary as one, 1 where they are independent; None where that cannot be told."""
+        if self.correlated is None:
+            return None
+        return correlation_area(np.array(self.correlation)) if self.correlated else 1.0
+
+    @property
     def lag1(self) -> tuple[float, float]:
         """Correlation with the next pixel along rows and along cols."""
         return self.correlation[0][0], self.correlation[1][0]

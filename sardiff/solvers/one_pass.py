@@ -12,7 +12,7 @@ __all__ = ["measurement", "one_pass"]
 def measurement(likelihood: GammaSpeckle, start: Images) -> Given:
     """Return the speckled images as a `Posterior` takes them; holes as in `start`, correlation not told."""
     y, variance = likelihood.pseudo_observation(start, power=0.0)
-    count = len(y)
+    count, variance = len(y), variance / likelihood.area  # that of speckle itself
     return Given(y, y.new_full((count,), variance), (~likelihood.measured).to(y), y.new_full((count, 2), UNKNOWN))
 
 

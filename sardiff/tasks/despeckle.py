@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,8 +58,10 @@ class Despeckle:
     quality : str
         How much is computed: "fast", "balanced", or "best": estimates are the mean over the eight orientations of
         the image, and samplers take twice the steps.
-    correlated : bool, optional
-        Whether neighbouring pixels share their speckle. None: not known.
+    correlation : float, optional
+        Autocorrelation area of the speckle: how many pixels vary as one, >= 1, and 1 where they are independent.
+        None: not known. It decides the method, and how much the measurement weighs in those that have a likelihood
+        (`GammaSpeckle.area`).
     steps : int, optional
         Passes of "scoring", by default 2, or 3 at less than `FEW_LOOKS` looks with weights that were not trained
         with measurements; noise levels of the others, by default those of `STEPS`, more or fewer with `quality`.
@@ -77,7 +79,7 @@ class Despeckle:
     looks: float
     method: Method = "auto"
     quality: Quality = "balanced"
-    correlated: bool | None = None
+    correlation: float | None = None
     steps: int | None = None
     samples: int = 1
     uncertainty: bool = False
@@ -86,6 +88,10 @@ class Despeckle:
     def __post_init__(self) -> None:
         if not (self.looks > 0 and math.isfinite(self.looks)):
             raise SettingsError(f"looks must be a number > 0, got {self.looks}. A single-look product has 1.")
+        if self.correlation is not None and not 1 <= self.correlation < math.inf:
+            raise SettingsError(
+                f"correlation must be >= 1, the number of pixels that vary as one, got {self.correlation}."
+            )
         if self.method not in METHODS:
             raise SettingsError(f"There is no method {self.method!r}; choose from {', '.join(METHODS)}.")
         if self.quality not in QUALITIES:
@@ -123,7 +129,7 @@ class Despeckle:
             return self.method
         if self.samples > 1:
             return "posterior" if able else "moment"
-        return "one-pass" if able and (self.correlated is not False or self.quality == "fast") else "scoring"
+        return "one-pass" if able and (self.correlation != 1 or self.quality == "fast") else "scoring"
 
     def levels(self, prior: Prior) -> int:
         """Steps, with the method's default filled in."""
@@ -209,7 +215,8 @@ class DespeckleTiles:
         self, intensity: NDArray[np.float32], tiles: Sequence[Tile], band: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         device = choose_device(self.device)
-        likelihood = GammaSpeckle.from_intensity(torch.from_numpy(intensity).to(device), self.settings.looks)
+        pixels = torch.from_numpy(intensity).to(device)
+        likelihood = GammaSpeckle.from_intensity(pixels, self.settings.looks, self.settings.correlation or 1.0)
         with torch.no_grad():
             mean, variance = self._estimate(likelihood, band, tiles)
             mean = _with_targets(likelihood, mean)
@@ -239,7 +246,7 @@ class DespeckleTiles:
         passes, count = self.settings.levels(self.prior), ORIENTATIONS[self.settings.quality]
         means, variances = [], []
         for turn in range(count):
-            turned = GammaSpeckle(_turned(likelihood.y, turn), likelihood.looks)
+            turned = replace(likelihood, y=_turned(likelihood.y, turn))
             mean, variance = self._mean(turned, passes)
             means.append(_turned_back(mean, turn))
             variances.append(_turned_back(variance, turn))
@@ -262,7 +269,7 @@ class DespeckleTiles:
     def samples(self, likelihood: GammaSpeckle, start: Images, variance: Images, noise: _PlaceNoise) -> Iterator[Step]:
         """Run a method that draws samples on one batch, from the estimate `start` and its variance."""
         prior, solver = self.prior, self.settings.solver(self.prior)
-        sigma = first_sigma(prior, likelihood.looks)
+        sigma = first_sigma(prior, likelihood.looks / likelihood.area)
         sigmas = karras(sigma, sigma / 20, self.settings.levels(prior))
         if solver == "posterior" and prior.posterior is not None:
             return posterior_samples(prior.posterior, likelihood, sigmas, noise.normal, start=start, variance=variance)

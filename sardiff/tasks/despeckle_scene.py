@@ -100,7 +100,8 @@ def despeckle_array(
     device : str
         "auto", "cpu", "cuda", ...
     **settings
-        `method`, `quality`, `correlated`, `steps`, `samples`, `seed` of `Despeckle`. With `uncertainty=True` the
+        `method`, `quality`, `steps`, `samples`, `seed` of `Despeckle`; and `correlation`, which may also be "auto"
+        (measured where looks are) or "none". With `uncertainty=True` the
         result has a new first dimension "estimate": the mean, and its standard deviation in dB.
 
     Returns
@@ -215,11 +216,14 @@ def despeckle_file(
 
     apply = DespeckleTiles(_settings(found, settings), apply_weights, device)
     solver = apply.settings.solver(apply.prior)
-    say(f"Speckle: {_SPECKLE[found.correlated]}. Method: {solver}.")
+    say(f"Speckle: {_speckle(apply.settings.correlation)}. Method: {solver}.")
     if apply.settings.samples > 1:
         say(f"Samples: {apply.settings.samples}, of which the result is the mean.")
-    if found.correlated and solver not in MEASURED:
-        say(f"Method {solver} takes speckle for independent: blotches will stay, and the uncertainty is too small.")
+    if apply.settings.correlation not in (None, 1) and solver not in MEASURED:
+        say(
+            f"Method {solver} reads it as independent speckle of {apply.settings.correlation:.2g} times the variance; "
+            "one-pass and posterior keep more detail."
+        )
     layout = _layout(source, apply, tile, overlap)
     count = source.shape[0]
     own = units or ("intensity" if source.values == "complex" else source.values)
@@ -278,18 +282,22 @@ def uncertainty_path(output: Path, wanted: bool | str | os.PathLike[str] = True)
 _UNIT_NAMES = {"intensity": "intensity", "amplitude": "amplitude", "db": "dB"}
 
 
-_SPECKLE = {
-    None: "not known whether neighbouring pixels share it",
-    False: "independent from pixel to pixel",
-    True: "correlated, neighbouring pixels share it",
-}
+def _speckle(area: float | None) -> str:
+    if area is None:
+        return "not known whether neighbouring pixels share it"
+    return "independent from pixel to pixel" if area == 1 else f"correlated, {area:.2g} pixels vary as one"
 
 
 def _settings(looks: Looks, settings: dict[str, Any]) -> Despeckle:
     method = settings.get("method", "auto")
     if settings.get("uncertainty") and settings.get("samples") is None and method not in ("auto", *ESTIMATES):
         settings = {**settings, "samples": SAMPLES}
-    given = {"correlated": looks.correlated} | {name: value for name, value in settings.items() if value is not None}
+    wanted = settings.get("correlation", "auto")
+    if isinstance(wanted, str):
+        if wanted not in ("auto", "none"):
+            raise SettingsError(f"correlation must be 'auto', 'none' or a number >= 1, got {wanted!r}.")
+        settings = {**settings, "correlation": looks.area if wanted == "auto" else 1.0}
+    given = {name: value for name, value in settings.items() if value is not None}
     try:
         return Despeckle(looks=looks.value, **given)
     except TypeError as error:

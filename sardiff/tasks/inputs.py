@@ -87,14 +87,14 @@ def paths_of(scene: Any, source: Source | None = None) -> tuple[Path, ...]:
 
 @dataclass(frozen=True)
 class Looks:
-    """The number of looks in use, where it comes from (a sentence for people), and whether speckle is correlated.
+    """The number of looks in use, where it comes from (a sentence for people), and how many pixels vary as one.
 
-    None where that was not measured, or cannot be told.
+    `area` is 1 where speckle is independent, and None where that was not measured, or cannot be told.
     """
 
     value: float
     reason: str
-    correlated: bool | None = None
+    area: float | None = None
 
 
 def measure_looks(source: Source) -> LooksEstimate:
@@ -123,7 +123,7 @@ def measure_looks(source: Source) -> LooksEstimate:
 
 
 def settle_looks(source: Source, looks: float | Literal["auto"], *, measure: bool = True) -> Looks:
-    """Return the number of looks to use, as given or estimated, and whether speckle is correlated.
+    """Return the number of looks to use, as given or estimated, and how many pixels vary as one.
 
     Complex data have one look. No product has fewer: an estimate below 1 is texture, and becomes 1. Without
     `measure` nothing is read where the number is given.
@@ -140,14 +140,18 @@ def settle_looks(source: Source, looks: float | Literal["auto"], *, measure: boo
             number = float("nan")
         if not 0 < number < float("inf"):
             raise SettingsError(f"looks must be 'auto' or a number > 0, got {looks!r}. A single-look product has 1.")
-        return Looks(number, "as asked for", measure_looks(source).correlated if measure else None)
+        return Looks(number, "as asked for", _area(measure_looks(source)) if measure else None)
     # A Sentinel-1 SLC product comes as intensity, and says that it has one look.
     if source.values == "complex" or getattr(source, "nominal_looks", None) == 1:
-        return Looks(1.0, "single-look complex data have one look", measure_looks(source).correlated)
+        return Looks(1.0, "single-look complex data have one look", _area(measure_looks(source)))
     estimate = measure_looks(source)
     if not np.isfinite(estimate.looks):
         raise SettingsError(f"{source.name}: looks cannot be estimated ({estimate.reason}). Say --looks NUMBER.")
     reason = f"estimated, with {estimate.certainty} certainty: {estimate.reason.rstrip('.')}"
     if estimate.looks < 1:
         reason += "; no product has less than one look"
-    return Looks(max(1.0, float(f"{estimate.looks:.3g}")), reason, estimate.correlated)
+    return Looks(max(1.0, float(f"{estimate.looks:.3g}")), reason, _area(estimate))
+
+
+def _area(estimate: LooksEstimate) -> float | None:
+    return None if estimate.area is None else float(f"{estimate.area:.3g}")

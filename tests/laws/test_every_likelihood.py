@@ -22,6 +22,7 @@ LIKELIHOODS = {
     "gamma, a fraction of a look": lambda y: GammaSpeckle(y, 0.7),
     "gamma, one look": lambda y: GammaSpeckle(y, 1.0),
     "gamma, many looks": lambda y: GammaSpeckle(y, 40.5),
+    "gamma, correlated speckle": lambda y: GammaSpeckle(y, 4.4, area=7.0),
 }
 
 

@@ -61,7 +61,10 @@ def test_unmeasured_pixels_are_counted_once_by_what_is_stored(run, tmp_path):
 def test_correlated_speckle_is_noticed(run, tmp_path):
     path = tmp_path / "a.tif"
     run("simulate", path, "--size", 256, "--looks", 4, "--correlated", 0.38)
-    assert json.loads(run("inspect", path, "--json").stdout)["speckle"] == "correlated"
+    facts = json.loads(run("inspect", path, "--json").stdout)
+    assert facts["speckle"] == "correlated"
+    assert 4 < facts["correlation_area"] < 12
+    assert f"correlated: {facts['correlation_area']:.2g} neighbouring pixels vary as one" in run("inspect", path).stdout
 
 
 def test_what_is_clean_already_is_not_suggested(run, scene):

@@ -26,6 +26,13 @@ def test_looks_are_auto_or_a_positive_number():
             read(options.looks, wrong)
 
 
+def test_correlation_is_a_word_or_at_least_one():
+    assert [read(options.correlation, text) for text in ("auto", "none", "1", "6.5")] == ["auto", "none", 1.0, 6.5]
+    for wrong in ("0.5", "-1", "nan", "inf", "some", ""):
+        with pytest.raises(click.BadParameter, match="a number >= 1"):
+            read(options.correlation, wrong)
+
+
 def test_bands_are_counted_from_one():
     assert read(options.whole_numbers, None) is None
     assert read(options.whole_numbers, "2, 1") == (2, 1)
