@@ -132,8 +132,8 @@ def our_rows(
     for settings in wanted:
         full = Despeckle(looks=looks, **settings)
         count = f" x {full.samples}" if full.samples > 1 else ""
-        best = ", best" if full.quality == "best" else ""
-        name = f"{full.solver(prior)}, {full.levels(prior)} steps{count}{best}"
+        steps = full.levels(prior)
+        name = f"{full.solver(prior)}, {full.quality}, {steps} {'step' if steps == 1 else 'steps'}{count}"
         method = lambda case, s=settings: ours(case, looks, options, **s)[0]  # noqa: E731
         rows.append(score(name, method, cases, looks, inflation_of(cases, full, prior)))
     return rows
@@ -180,9 +180,13 @@ def uncertainty_row(name: str, cases: Sequence[Case], looks: float, predict: Cal
     }
 
 
-FAST: list[dict[str, Any]] = [{"method": name} for name in ESTIMATES]
+FAST: list[dict[str, Any]] = [
+    {"method": "one-pass", "quality": "fast"},
+    {"method": "one-pass"},
+    {"method": "scoring", "quality": "fast"},
+]
 SLOW: dict[str, dict[str, Any]] = {
-    "best": {"method": "scoring", "quality": "best"},
+    "best": {"method": "one-pass", "quality": "best"},
     "posterior": {"method": "posterior"},
     "posterior8": {"method": "posterior", "samples": 8},
     "moment": {"method": "moment"},

@@ -116,14 +116,14 @@ def solving(command: Function) -> Function:
             type=click.Choice(METHODS),
             default="auto",
             show_default=True,
-            help="auto: scoring on independent speckle, one-pass on correlated; posterior for several samples.",
+            help="auto: one-pass, or posterior for several samples.",
         ),
         click.option(
             "--quality",
             type=click.Choice(QUALITIES),
             default="balanced",
             show_default=True,
-            help="How much is computed. best: the mean over eight orientations of the image, in eight times the time.",
+            help="fast: one pass; balanced: the mean over two orientations of the image; best: over eight.",
         ),
         click.option(
             "--correlation",

@@ -34,7 +34,7 @@ MEASURED = ("one-pass", "posterior")  # by a network that was trained with measu
 ESTIMATES = ("one-pass", "scoring")  # these give one estimate and its uncertainty, the others samples
 
 STEPS = {"posterior": 6, "moment": 6, "sar-dps": 100, "diffpir": 20, "gibbs": 15}
-ORIENTATIONS = {"fast": 1, "balanced": 1, "best": 8}  # of the image in which it is estimated
+ORIENTATIONS = {"fast": (0,), "balanced": (0, 7), "best": tuple(range(8))}  # of the image, as `_turned` counts them
 EFFORT = {"fast": 0.5, "balanced": 1.0, "best": 2.0}  # times the steps of samplers
 FEW_LOOKS = 2.0  # below, a third pass of scoring by the prior alone pays; above, it changes nothing
 FILLS = 4  # times 36 pixels: farther than a network looks
@@ -53,15 +53,14 @@ class Despeckle:
         Equivalent number of looks of the product, > 0.
     method : str
         "auto" is "posterior" for several samples, or "moment" if the weights were not trained with measurements.
-        For one estimate it is "one-pass", or "scoring" where the speckle is independent and quality not "fast", or
-        the weights were not trained with measurements. "sar-dps" is the published method.
+        For one estimate it is "one-pass", or "scoring" with such weights. "sar-dps" is the published method.
     quality : str
-        How much is computed: "fast", "balanced", or "best": estimates are the mean over the eight orientations of
-        the image, and samplers take twice the steps.
+        How much is computed. "fast": estimates in one go. "balanced": their mean over two orientations of the image.
+        "best": over all eight. Samplers take half or twice the steps.
     correlation : float, optional
         Autocorrelation area of the speckle: how many pixels vary as one, >= 1, and 1 where they are independent.
-        None: not known. It decides the method, and how much the measurement weighs in those that have a likelihood
-        (`GammaSpeckle.area`).
+        None: not known, and taken for 1. It decides how much the measurement weighs in methods that have a
+        likelihood (`GammaSpeckle.area`); "one-pass" and "posterior" see correlation for themselves.
     steps : int, optional
         Passes of "scoring", by default 2, or 3 at less than `FEW_LOOKS` looks with weights that were not trained
         with measurements; noise levels of the others, by default those of `STEPS`, more or fewer with `quality`.
@@ -129,7 +128,7 @@ class Despeckle:
             return self.method
         if self.samples > 1:
             return "posterior" if able else "moment"
-        return "one-pass" if able and (self.correlation != 1 or self.quality == "fast") else "scoring"
+        return "one-pass" if able else "scoring"
 
     def levels(self, prior: Prior) -> int:
         """Steps, with the method's default filled in."""
@@ -243,14 +242,14 @@ class DespeckleTiles:
         A network errs differently in each, by chance. Of errors e_i the square of the mean is the mean of the squares
         less their variance among each other.
         """
-        passes, count = self.settings.levels(self.prior), ORIENTATIONS[self.settings.quality]
+        passes, turns = self.settings.levels(self.prior), ORIENTATIONS[self.settings.quality]
         means, variances = [], []
-        for turn in range(count):
+        for turn in turns:
             turned = replace(likelihood, y=_turned(likelihood.y, turn))
             mean, variance = self._mean(turned, passes)
             means.append(_turned_back(mean, turn))
             variances.append(_turned_back(variance, turn))
-        if count == 1:
+        if len(turns) == 1:
             return means[0], variances[0]
         estimates, variance = torch.stack(means), torch.stack(variances).mean(dim=0)
         return estimates.mean(dim=0), torch.maximum(variance - estimates.var(dim=0, correction=0), variance / 4)

@@ -173,17 +173,15 @@ def test_overlap_comes_from_the_prior_and_the_method():
     assert scoring % 16 == 0
 
 
-def test_auto_is_what_the_prior_can_do_and_the_speckle_needs():
+def test_auto_is_what_the_prior_can_do():
     able = smooth_prior()
     unable = replace(able, posterior=None)
-    unknown, correlated, independent = (Despeckle(looks=1.0, correlation=area) for area in (None, 3.0, 1.0))
-    assert [s.solver(able) for s in (unknown, correlated, independent)] == ["one-pass", "one-pass", "scoring"]
-    assert [s.solver(unable) for s in (unknown, correlated, independent)] == ["scoring"] * 3
-    assert (unknown.levels(able), independent.levels(able), independent.levels(unable)) == (1, 2, 3)
+    one = Despeckle(looks=1.0)
+    assert (one.solver(able), one.levels(able)) == ("one-pass", 1)
+    assert (one.solver(unable), one.levels(unable)) == ("scoring", 3)
+    assert Despeckle(looks=1.0, method="scoring").levels(able) == 2
     several = Despeckle(looks=1.0, samples=4)
     assert (several.solver(able), several.solver(unable)) == ("posterior", "moment")
-    fast = replace(independent, quality="fast")
-    assert (fast.solver(able), fast.solver(unable)) == ("one-pass", "scoring")
     for method in MEASURED:
         with pytest.raises(SettingsError, match="were not trained with measurements"):
             Despeckle(looks=1.0, method=method).solver(unable)
