@@ -40,7 +40,7 @@ from scipy.ndimage import map_coordinates
 from skimage.io import imread
 
 from sardiff.metrics import amplitude_psnr, amplitude_ssim, edge_preservation, rmse_db
-from sardiff.priors.checkpoint import SHIPPED, load_prior
+from sardiff.priors.checkpoint import SHIPPED
 from sardiff.simulate import ImpulseResponse, correlated_speckle, speckle
 
 BANDS = {"band .8": 0.8, "band .45": 0.45, "resampled": 0.8}
@@ -372,7 +372,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, peer in chosen.items()
     }
     results = {
-        "prior": load_prior(options.weights).sha256[:16],
+        "prior": record.weights(options.weights),
         "peers": about,
         "not available": unavailable,
         "failed": failures,

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from geo_io import GeoIOError, Source, open_raster
 from sardiff.errors import SardiffError
 from sardiff.metrics import enl, estimate_looks, homogeneous_windows, ratio_statistics
-from sardiff.priors.checkpoint import SHIPPED, load_prior
+from sardiff.priors.checkpoint import SHIPPED
 from sardiff.tasks.despeckle_scene import despeckle_file
 from sardiff.tasks.inputs import settle_looks
 
@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             }
         )
     record.table(rows, "Real files")
-    record.emit("real", options, {"prior": load_prior(options.weights).sha256[:16], "scenes": results}, began=began)
+    record.emit("real", options, {"prior": record.weights(options.weights), "scenes": results}, began=began)
 
 
 if __name__ == "__main__":

@@ -88,6 +88,13 @@ def peak_mb() -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def weights(path: Any) -> str:
+    """Return what tells these weights from others: the beginning of each network's checksum."""
+    from sardiff.priors.checkpoint import load_prior
+
+    return "+".join(part[:16] for part in load_prior(path).sha256.split("+"))
+
+
 def emit(name: str, options: argparse.Namespace, results: Any, *, began: float) -> None:
     """Print the record, and keep it if `--save` asks for that."""
     settings = {key: value for key, value in vars(options).items() if key not in ("save", "name")}

@@ -31,7 +31,7 @@ from rivals import boxcar, lee, log_bm3d
 from sardiff import despeckle
 from sardiff.errors import SardiffError
 from sardiff.metrics import bias_db, estimate_looks, rmse_db
-from sardiff.priors.checkpoint import SHIPPED, load_prior
+from sardiff.priors.checkpoint import SHIPPED
 
 FAR_DAYS = 60
 OPEN_SEA = "292318"
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ):
         heads = ("stack", "dates", "estimated_looks", "temporal_looks")
         record.table([{**{head: r[head] for head in heads}, **r[kind]} for r in results], title)
-    record.emit("stacks", options, {"prior": load_prior(options.weights).sha256[:16], "stacks": results}, began=began)
+    record.emit("stacks", options, {"prior": record.weights(options.weights), "stacks": results}, began=began)
 
 
 def score_date(stack: NDArray[np.float32], days: Sequence[date], k: int, options: Any) -> dict[str, Any]:

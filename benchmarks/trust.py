@@ -649,7 +649,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     dask.config.set(scheduler="synchronous")
     began, simulated, prior = time.monotonic(), Simulated(options), load_prior(options.weights)
     solver = Despeckle(looks=levels[0], method=options.method).solver(prior)
-    results: dict[str, Any] = {"prior": prior.sha256[:16], "method": solver}
+    results: dict[str, Any] = {"prior": record.weights(options.weights), "method": solver}
     if "radiometry" in parts:
         results["radiometry"] = radiometry(simulated, levels, options)
     if "targets" in parts:

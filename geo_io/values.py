@@ -85,6 +85,7 @@ def to_intensity(stored: NDArray[Any], values: Values) -> NDArray[np.float32]:
         else:
             pixels = np.asarray(stored, np.float32)
             intensity = pixels * np.abs(pixels) if values == "amplitude" else pixels.copy()
+        intensity = np.asarray(intensity)
         np.copyto(intensity, np.nan, where=~((intensity > 0) & (intensity < np.inf)))
     return intensity
 

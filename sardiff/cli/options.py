@@ -51,7 +51,7 @@ def looks(ctx: click.Context, param: click.Parameter, value: str) -> float | Lit
 
 
 def correlation(ctx: click.Context, param: click.Parameter, value: str) -> float | Literal["auto", "none"]:
-    """Turn the text of --correlation into a word or a number >= 1."""
+    """Turn the text of --correlation into a word or a number from 1 to 100."""
     if value == "auto":
         return "auto"
     if value == "none":
@@ -60,9 +60,9 @@ def correlation(ctx: click.Context, param: click.Parameter, value: str) -> float
         number = float(value)
     except ValueError:
         number = float("nan")
-    if not 1 <= number < float("inf"):
+    if not 1 <= number <= 100:
         raise click.BadParameter(
-            f"{value!r} is neither 'auto', 'none' nor a number >= 1; 'sardiff inspect' measures it", ctx, param
+            f"{value!r} is neither 'auto', 'none' nor a number from 1 to 100; 'sardiff inspect' measures it", ctx, param
         )
     return number
 
@@ -116,14 +116,14 @@ def solving(command: Function) -> Function:
             type=click.Choice(METHODS),
             default="auto",
             show_default=True,
-            help="auto: one-pass, or posterior for several samples.",
+            help="auto: one-pass, or posterior for several samples; scoring, moment with weights that cannot do these.",
         ),
         click.option(
             "--quality",
             type=click.Choice(QUALITIES),
             default="balanced",
             show_default=True,
-            help="fast: one pass; balanced: the mean over two orientations of the image; best: over eight.",
+            help="Orientations of the image to estimate in: 1, 2 or 8; steps of samplers: half, usual, double.",
         ),
         click.option(
             "--correlation",

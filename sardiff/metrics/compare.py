@@ -85,7 +85,8 @@ def compare(
         rows["bias"] = Comparison(bias_db(a, t), bias_db(b, t), 0, "dB", "of mean power")
 
     both = np.isfinite(a) & np.isfinite(b)
-    power = float(b[both].sum(dtype=np.float64) / a[both].sum(dtype=np.float64)) if both.any() else math.nan
+    total = float(a[both].sum(dtype=np.float64))
+    power = float(b[both].sum(dtype=np.float64)) / total if total > 0 else math.nan
     rows["power"] = Comparison(math.nan, power, 1, "", "mean intensity after / before")
 
     if looks is None:

@@ -38,6 +38,7 @@ ORIENTATIONS = {"fast": (0,), "balanced": (0, 7), "best": tuple(range(8))}  # of
 EFFORT = {"fast": 0.5, "balanced": 1.0, "best": 2.0}  # times the steps of samplers
 FEW_LOOKS = 2.0  # below, a third pass of scoring by the prior alone pays; above, it changes nothing
 FILLS = 4  # times 36 pixels: farther than a network looks
+MOST_CORRELATED = 100  # pixels that vary as one: beyond, no network has seen such noise
 TARGET = (5.0, 10.0)  # dB: where an estimate begins to be taken for a target, and is one
 MOST = 1.5  # natural log units
 WINDOW = 12.0  # pixels: standard deviation of the Gaussian window within which radiometry is kept
@@ -56,11 +57,12 @@ class Despeckle:
         For one estimate it is "one-pass", or "scoring" with such weights. "sar-dps" is the published method.
     quality : str
         How much is computed. "fast": estimates in one go. "balanced": their mean over two orientations of the image.
-        "best": over all eight. Samplers take half or twice the steps.
+        "best": over all eight. Samplers take half or twice the steps, unless `steps` says how many.
     correlation : float, optional
         Autocorrelation area of the speckle: how many pixels vary as one, >= 1, and 1 where they are independent.
         None: not known, and taken for 1. It decides how much the measurement weighs in methods that have a
-        likelihood (`GammaSpeckle.area`); "one-pass" and "posterior" see correlation for themselves.
+        likelihood (`GammaSpeckle.area`), and how far from their estimate samplers start; "one-pass" sees correlation
+        for itself.
     steps : int, optional
         Passes of "scoring", by default 2, or 3 at less than `FEW_LOOKS` looks with weights that were not trained
         with measurements; noise levels of the others, by default those of `STEPS`, more or fewer with `quality`.
@@ -87,9 +89,10 @@ class Despeckle:
     def __post_init__(self) -> None:
         if not (self.looks > 0 and math.isfinite(self.looks)):
             raise SettingsError(f"looks must be a number > 0, got {self.looks}. A single-look product has 1.")
-        if self.correlation is not None and not 1 <= self.correlation < math.inf:
+        if self.correlation is not None and not 1 <= self.correlation <= MOST_CORRELATED:
             raise SettingsError(
-                f"correlation must be >= 1, the number of pixels that vary as one, got {self.correlation}."
+                f"correlation must be from 1 to {MOST_CORRELATED}, the number of pixels that vary as one, "
+                f"got {self.correlation}."
             )
         if self.method not in METHODS:
             raise SettingsError(f"There is no method {self.method!r}; choose from {', '.join(METHODS)}.")
@@ -116,7 +119,7 @@ class Despeckle:
         Raises
         ------
         SettingsError
-            If the method needs what the prior does not have.
+            If the method needs what the prior does not have, or has no steps to choose.
         """
         able = prior.posterior is not None
         if self.method in MEASURED and not able:
@@ -128,6 +131,11 @@ class Despeckle:
             return self.method
         if self.samples > 1:
             return "posterior" if able else "moment"
+        if able and self.steps not in (None, 1):
+            raise SettingsError(
+                f"The method is 'one-pass' here, which has one step, not {self.steps}; leave steps out, or choose "
+                "method 'scoring' or several samples."
+            )
         return "one-pass" if able else "scoring"
 
     def levels(self, prior: Prior) -> int:
@@ -147,7 +155,7 @@ def overlap_for(settings: Despeckle, prior: Prior) -> int:
 
     Three quarters of the overlap are beyond the blending ramp. They hold the prior's measured reach (where
     one denoising pass fades below a fifth of 0.01 dB), once more for samplers, whose passes through the
-    Jacobian reach twice as far, and the window that keeps radiometry, beyond one standard deviation of
+    Jacobian or one after another reach farther, and the window that keeps radiometry, beyond one standard deviation of
     which the little that differs no longer counts. Checked as a law in `tests/scenes/test_one_image.py`.
     """
     reach = int(prior.card.get("reach", prior.receptive_field))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["despeckle", "despeckle_array", "despeckle_file", "uncertainty_path"]
 
-TILE = {"one-pass": 768, "scoring": 768, "posterior": 768}  # pixels; the others differentiate through the network
+TILE = {"one-pass": 768, "scoring": 768, "posterior": 768}  # pixels; others need more memory
 SAMPLER_TILE = 256
 SAMPLES = 8  # that an uncertainty is taken from when a sampler is named without a number
 
@@ -52,8 +52,8 @@ def despeckle(
     looks : float or "auto"
         Equivalent number of looks; estimated by default.
     **options
-        `method`, `quality`, `steps`, `samples`, `uncertainty`, `seed` of `Despeckle`; `values`, `units`, `tile`,
-        `overlap`, `weights`, `device`, and more of either function.
+        `method`, `quality`, `correlation`, `steps`, `samples`, `uncertainty`, `seed` of `Despeckle`; `values`, `units`,
+        `tile`, `overlap`, `weights`, `device`, and more of either function.
     """
     if isinstance(scene, str | os.PathLike):
         if output is None:
@@ -115,7 +115,7 @@ def despeckle_array(
     from tiling import map_tiles
 
     source = open_source(da, values=values)
-    found = settle_looks(source, looks, measure=False)
+    found = settle_looks(source, looks, measure=settings.get("correlation") == "auto")
     wanted = _settings(found, settings)
     apply = DespeckleTiles(wanted, _weights(weights), device)
     layout = _layout(source, apply, tile, overlap)
@@ -292,11 +292,7 @@ def _settings(looks: Looks, settings: dict[str, Any]) -> Despeckle:
     method = settings.get("method", "auto")
     if settings.get("uncertainty") and settings.get("samples") is None and method not in ("auto", *ESTIMATES):
         settings = {**settings, "samples": SAMPLES}
-    wanted = settings.get("correlation", "auto")
-    if isinstance(wanted, str):
-        if wanted not in ("auto", "none"):
-            raise SettingsError(f"correlation must be 'auto', 'none' or a number >= 1, got {wanted!r}.")
-        settings = {**settings, "correlation": looks.area if wanted == "auto" else 1.0}
+    settings = {**settings, "correlation": _correlation(settings.get("correlation", "auto"), looks)}
     given = {name: value for name, value in settings.items() if value is not None}
     try:
         return Despeckle(looks=looks.value, **given)
@@ -304,6 +300,17 @@ def _settings(looks: Looks, settings: dict[str, Any]) -> Despeckle:
         raise SettingsError(
             f"{error}.".replace("Despeckle.__init__() got an unexpected", "There is no such")
         ) from error
+
+
+def _correlation(wanted: Any, looks: Looks) -> float | None:
+    if wanted is None or wanted == "auto":
+        return looks.area
+    if wanted == "none":
+        return 1.0
+    try:
+        return float(wanted)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"correlation must be 'auto', 'none' or a number, got {wanted!r}.") from error
 
 
 def _weights(weights: str | os.PathLike[str] | None) -> Path:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sardiff.errors import SardiffError
-from sardiff.likelihoods.gamma import GammaSpeckle
+from sardiff.likelihoods.gamma import GammaSpeckle, log_speckle_moments
 from sardiff.priors.gaussian import GaussianPrior, InverseGammaPrior, StationaryGaussianPrior
 from sardiff.priors.schedule import betas_to_sigmas, karras
 from sardiff.solvers import (
@@ -97,6 +97,9 @@ def test_samples_of_the_exact_posterior_have_its_mean_and_variance(looks):
 
     def posterior(x, sigma, given):
         assert sigma < math.inf
+        assert float(given.variance) == pytest.approx(log_speckle_moments(looks)[1])
+        torch.testing.assert_close(given.y, likelihood.y - log_speckle_moments(looks)[0])
+        assert not given.holes.any()
         return conjugate.denoise(x, sigma), torch.full_like(x, conjugate.v(sigma))
 
     start = torch.full_like(likelihood.y, conjugate.mean)
@@ -117,6 +120,8 @@ def test_holes_are_named_to_the_posterior():
     assert (given.holes[..., 1:] == 0).all()
     assert (given.y[..., 0] == 5).all()
     assert given.variance.item() == pytest.approx(0.6449, abs=1e-4)
+    correlated = measurement(GammaSpeckle(y, 2.0, area=7.0), torch.full_like(y, 5.0))
+    assert correlated.variance.item() == pytest.approx(0.6449, abs=1e-4)  # that of speckle, however it is weighed
 
 
 @pytest.mark.parametrize(("name", "looks", "mean", "variance", "settings", "sigmas"), SCALAR)

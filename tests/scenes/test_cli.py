@@ -83,7 +83,8 @@ def test_programs_hear_json_and_nothing_else(run, scene, tmp_path):
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_leaves_what_the_same_command_goes_on_from(start, run, scene, tmp_path, number, status):
     out = tmp_path / "out.tif"
-    command = ("despeckle", scene, out, *SMALL_TILES, "--steps", 10)  # slow enough to be caught at work
+    slow = ("--method", "scoring", "--steps", 10)  # enough to be caught at work
+    command = ("despeckle", scene, out, *SMALL_TILES, *slow)
     process = start(*command, "--progress", "json")
     seen = []
     for line in process.stdout:

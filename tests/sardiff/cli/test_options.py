@@ -28,8 +28,8 @@ def test_looks_are_auto_or_a_positive_number():
 
 def test_correlation_is_a_word_or_at_least_one():
     assert [read(options.correlation, text) for text in ("auto", "none", "1", "6.5")] == ["auto", "none", 1.0, 6.5]
-    for wrong in ("0.5", "-1", "nan", "inf", "some", ""):
-        with pytest.raises(click.BadParameter, match="a number >= 1"):
+    for wrong in ("0.5", "-1", "101", "nan", "inf", "some", ""):
+        with pytest.raises(click.BadParameter, match="a number from 1 to 100"):
             read(options.correlation, wrong)
 
 

@@ -182,6 +182,9 @@ def test_auto_is_what_the_prior_can_do():
     assert Despeckle(looks=1.0, method="scoring").levels(able) == 2
     several = Despeckle(looks=1.0, samples=4)
     assert (several.solver(able), several.solver(unable)) == ("posterior", "moment")
+    with pytest.raises(SettingsError, match="'one-pass' here, which has one step, not 7"):
+        Despeckle(looks=1.0, steps=7).solver(able)
+    assert Despeckle(looks=1.0, steps=7).solver(unable) == "scoring"
     for method in MEASURED:
         with pytest.raises(SettingsError, match="were not trained with measurements"):
             Despeckle(looks=1.0, method=method).solver(unable)
@@ -251,7 +254,7 @@ def test_the_early_start_is_noisier_with_fewer_looks():
         ({"looks": 1.0, "seed": -1}, "seed must be from 0"),
         ({"looks": 1.0, "method": "scoring", "samples": 2}, "choose 'posterior'"),
         ({"looks": 1.0, "method": "one-pass", "samples": 2}, "choose 'posterior'"),
-        ({"looks": 1.0, "correlation": 0.5}, "correlation must be >= 1"),
+        ({"looks": 1.0, "correlation": 0.5}, "correlation must be from 1 to 100"),
         ({"looks": 1.0, "quality": "good"}, "There is no quality 'good'"),
         ({"looks": 1.0, "method": "gibbs", "uncertainty": True}, "ask for more"),
     ],
