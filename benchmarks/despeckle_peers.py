@@ -40,7 +40,6 @@ from scipy.ndimage import map_coordinates
 from skimage.io import imread
 
 from sardiff.metrics import amplitude_psnr, amplitude_ssim, edge_preservation, rmse_db
-from sardiff.priors.checkpoint import SHIPPED
 from sardiff.simulate import ImpulseResponse, correlated_speckle, speckle
 
 BANDS = {"band .8": 0.8, "band .45": 0.45, "resampled": 0.8}
@@ -312,9 +311,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", default="all", help='validation images: "all", how many, or names by commas')
     parser.add_argument("--tuning", type=int, default=6, help="how many crops of training images to tune on")
     parser.add_argument("--crop", type=int, default=512, help="at most so many pixels of a side of what is scored")
-    parser.add_argument("--weights", default=str(SHIPPED), help="the prior")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=0)
+    record.network_options(parser)
     options = parser.parse_args(arguments)
     everybody = {**ours(options.weights, options.device, options.seed), **PEERS}
     names = list(everybody) if options.methods is None else options.methods.split(",")

@@ -30,7 +30,7 @@ from skimage.io import imread
 
 from sardiff import despeckle
 from sardiff.metrics import amplitude_psnr, amplitude_ssim
-from sardiff.priors.checkpoint import SHIPPED, load_prior
+from sardiff.priors.checkpoint import load_prior
 from sardiff.simulate import speckle
 from sardiff.tasks.despeckle import ESTIMATES, Despeckle, overlap_for
 from sardiff.tasks.despeckle_scene import SAMPLER_TILE, TILE
@@ -204,9 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--slow-images", type=int, default=2, help="how many images of the subset the slow part takes")
     parser.add_argument("--methods", default=",".join(SLOW), help="of the slow part, by commas")
     parser.add_argument("--samples", type=int, default=8, help="samples of posterior behind its uncertainty; 0: none")
-    parser.add_argument("--weights", default=str(SHIPPED), help="the prior")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=0)
+    record.network_options(parser)
     options = parser.parse_args(arguments)
     parts = set(options.parts.split(","))
     if unknown := parts - {"fast", "slow", "uncertainty"}:

@@ -18,6 +18,7 @@ from typing import Any
 __all__ = ["commit", "data_folder", "emit", "machine", "parser", "peak_mb", "table", "use_threads"]
 
 HERE = Path(__file__).resolve().parent
+UNTOLD = ("save", "name", "out", "scratch")  # options that change no result
 PACKAGES = ("sardiff", "torch", "numpy", "dask", "rasterio", "scikit-image", "bm3d", "deepdespeckling")
 
 
@@ -29,6 +30,15 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     options.add_argument("--name", help="NAME of --save; by default that of the script")
     options.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads of torch")
     return options
+
+
+def network_options(options: argparse.ArgumentParser) -> None:
+    """Add the options of benchmarks that run our networks on simulated speckle."""
+    from sardiff.priors.checkpoint import SHIPPED
+
+    options.add_argument("--weights", default=str(SHIPPED), help="the prior")
+    options.add_argument("--device", default="cpu")
+    options.add_argument("--seed", type=int, default=0)
 
 
 def use_threads(count: int) -> None:
@@ -97,7 +107,7 @@ def weights(path: Any) -> str:
 
 def emit(name: str, options: argparse.Namespace, results: Any, *, began: float) -> None:
     """Print the record, and keep it if `--save` asks for that."""
-    settings = {key: value for key, value in vars(options).items() if key not in ("save", "name")}
+    settings = {key: _placeless(value) for key, value in vars(options).items() if key not in UNTOLD}
     text = json.dumps(
         {
             "benchmark": name,
@@ -115,6 +125,12 @@ def emit(name: str, options: argparse.Namespace, results: Any, *, began: float) 
         folder = HERE / "results"
         folder.mkdir(exist_ok=True)
         (folder / f"{options.name or name}.json").write_text(text + "\n")
+
+
+def _placeless(value: Any) -> Any:
+    """A file by its name alone: where it lies on this machine is nobody else's concern."""
+    is_place = isinstance(value, Path) or (isinstance(value, str) and Path(value).is_absolute())
+    return Path(value).name if is_place else value
 
 
 def table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:

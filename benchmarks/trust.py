@@ -52,7 +52,7 @@ from geo_io import GeoIOError, open_raster
 from sardiff import despeckle
 from sardiff.errors import SardiffError
 from sardiff.metrics import enl, ratio_statistics
-from sardiff.priors.checkpoint import SHIPPED, load_prior
+from sardiff.priors.checkpoint import load_prior
 from sardiff.simulate import Cover, ImpulseResponse, correlated_speckle, landscape, speckle
 from sardiff.tasks.despeckle import Despeckle
 from sardiff.tasks.inputs import settle_looks
@@ -634,9 +634,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=len(SUBSET), help="how many validation images, at most 5; 0: all")
     parser.add_argument("--targets", type=int, default=100, help="point targets of each level in each setting")
     parser.add_argument("--pixels", type=float, default=1e7, help="of each featureless setting")
-    parser.add_argument("--weights", default=str(SHIPPED), help="the prior")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=0)
+    record.network_options(parser)
     options = parser.parse_args(arguments)
     parts = set(options.parts.split(","))
     if unknown := parts - set(PARTS):

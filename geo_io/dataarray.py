@@ -19,13 +19,12 @@ from rasterio.errors import CRSError
 
 from geo_io.errors import ReadError
 from geo_io.grid import Grid
-from geo_io.source import Metadata, sample_windows
+from geo_io.source import Metadata, columns, encoded, sample_windows
 from geo_io.values import (
     Hint,
     Units,
     Values,
     detect_values,
-    from_intensity,
     speaks_of_pixels,
     to_intensity,
     zeros_are_fill,
@@ -107,19 +106,13 @@ class ArraySource:
         array names none). A result that happens to equal nodata is moved by a millionth.
         """
         own: Units = "intensity" if self.values == "complex" else self.values
-        nodata = self.metadata.nodata
-        fill = np.float32(np.nan if nodata is None else nodata)
-        with np.errstate(over="ignore", invalid="ignore"):
-            scale, offset = _columns(self.metadata.scales), _columns(self.metadata.offsets)
-            out = ((from_intensity(intensity, units or own) - offset) / scale).astype(np.float32)
-            out[out == fill] += np.float32(max(abs(float(fill)) * 1e-6, 1e-6))
-            out[~np.isfinite(out)] = fill
+        out = encoded(intensity, units or own, self.metadata)
         if not np.isnan(intensity).any():
             return out
         stored = self.stored(rows, cols)
         unmeasured = np.isnan(self._intensity(stored, slice(None)))
         keep = self.values != "complex" and (units or own) == own
-        out[unmeasured] = stored[unmeasured] if keep else fill
+        out[unmeasured] = stored[unmeasured] if keep else self.metadata.fill
         return out
 
     def _read(self, bands: slice, rows: slice, cols: slice) -> NDArray[Any]:
@@ -141,7 +134,7 @@ class ArraySource:
         nodata = self.metadata.nodata
         out = stored
         if not np.iscomplexobj(stored):
-            scale, offset = (_columns(n)[bands] for n in (self.metadata.scales, self.metadata.offsets))
+            scale, offset = (columns(n)[bands] for n in (self.metadata.scales, self.metadata.offsets))
             out = (stored * scale + offset).astype(stored.dtype)
         if nodata is not None:
             out = np.where(stored == np.float32(nodata), np.float32(np.nan), out)
@@ -350,7 +343,3 @@ def _hints(da: xr.DataArray, metadata: Metadata) -> list[list[Hint]]:
         Hint(f"the attribute {key}", text[:200]) for key, text in metadata.tags.items() if speaks_of_pixels(key, text)
     ]
     return [units, [*names, *([Hint("its name", str(da.name))] if da.name is not None else [])], tags]
-
-
-def _columns(numbers: tuple[float, ...]) -> NDArray[np.float64]:
-    return np.array(numbers)[:, None, None]

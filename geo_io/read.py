@@ -21,14 +21,13 @@ from geo_io.check import find, open_checked, open_dataset, refuse_absurd, refuse
 from geo_io.errors import ReadError
 from geo_io.grid import Grid, unplaced_is_no_news
 from geo_io.harden import read_options
-from geo_io.source import Metadata, sample_windows, scene_strips
+from geo_io.source import Metadata, columns, encoded, sample_windows, scene_strips
 from geo_io.values import (
     Detected,
     Hint,
     Units,
     Values,
     detect_values,
-    from_intensity,
     speaks_of_pixels,
     to_intensity,
     zeros_are_fill,
@@ -185,28 +184,17 @@ class RasterSource:
         """
         everything = range(len(self._bands))
         own: Units = "intensity" if self.values == "complex" else self.values
-        nodata = self.metadata.nodata
-        fill = np.float32(np.nan if nodata is None else nodata)
-        scale, offset = _columns(self.metadata.scales), _columns(self.metadata.offsets)
-        out = from_intensity(intensity, units or own)
-        with np.errstate(over="ignore", invalid="ignore"):
-            if (scale != 1).any() or (offset != 0).any():
-                out = ((out - offset) / scale).astype(np.float32)
-            out[out == fill] += np.float32(max(abs(float(fill)) * 1e-6, 1e-6))
-            finite = np.isfinite(out)
-        if finite.all():
-            return out
-        out[~finite] = fill
+        out = encoded(intensity, units or own, self.metadata)
         if not np.isnan(intensity).any():
             return out
         pixels, missing = self._read(rows, cols, everything)
         unmeasured = np.isnan(self._intensity(pixels, missing, everything))
         keep = self.values != "complex" and (units or own) == own
-        out[unmeasured] = self._filled(pixels, missing)[unmeasured] if keep else fill
+        out[unmeasured] = self._filled(pixels, missing)[unmeasured] if keep else self.metadata.fill
         return out
 
     def _physical(self, pixels: NDArray[Any], bands: range) -> NDArray[Any]:
-        scale, offset = (_columns([numbers[b] for b in bands]) for numbers in self._scaling)
+        scale, offset = (columns([numbers[b] for b in bands]) for numbers in self._scaling)
         if (scale == 1).all() and (offset == 0).all():
             return pixels
         with np.errstate(over="ignore", invalid="ignore"):
@@ -393,10 +381,6 @@ def _notes(files: tuple[Path, ...]) -> tuple[str, ...]:
 def _as_float32(nodata: float) -> np.float32:
     """As the pixels hold it: out of range the nearest number, but infinite if it is."""
     return np.float32(nodata if np.isinf(nodata) else np.clip(nodata, -FLOAT32_MAX, FLOAT32_MAX))
-
-
-def _columns(numbers: Sequence[float]) -> NDArray[Any]:
-    return np.array(numbers)[:, None, None]
 
 
 def _bounds(part: slice, length: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo_io.grid import Grid
-from geo_io.values import Units, Values
+from geo_io.values import Units, Values, from_intensity
 
-__all__ = ["Metadata", "Sample", "Source", "sample", "sample_windows", "scene_strips"]
+__all__ = ["Metadata", "Sample", "Source", "columns", "encoded", "sample", "sample_windows", "scene_strips"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,32 @@ class Metadata:
     nodata: float | None = None
     stored_dtype: str = "float32"
     colorinterp: tuple[str, ...] = ()
+
+    @property
+    def fill(self) -> np.float32:
+        """Stored value of what cannot be said otherwise: nodata, or NaN where the file names none."""
+        return np.float32(np.nan if self.nodata is None else self.nodata)
+
+
+def columns(numbers: Sequence[float]) -> NDArray[np.float64]:
+    """Return one number per band, (bands, 1, 1)."""
+    return np.array(numbers)[:, None, None]
+
+
+def encoded(intensity: NDArray[np.floating[Any]], units: Units, metadata: Metadata) -> NDArray[np.float32]:
+    """Return linear intensity (bands, h, w) in `units`, less scale and offset: what a file of this metadata stores.
+
+    `metadata.fill` where the intensity is NaN or the result not finite. A result that happens to equal nodata is
+    moved by a millionth.
+    """
+    scale, offset, fill = columns(metadata.scales), columns(metadata.offsets), metadata.fill
+    out = from_intensity(intensity, units)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if (scale != 1).any() or (offset != 0).any():
+            out = ((out - offset) / scale).astype(np.float32)
+        out[out == fill] += np.float32(max(abs(float(fill)) * 1e-6, 1e-6))
+    np.copyto(out, fill, where=~np.isfinite(out))
+    return out
 
 
 @runtime_checkable

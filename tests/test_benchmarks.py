@@ -184,3 +184,17 @@ def test_resampled_speckle_has_the_looks_that_peers_are_told(load):
         noise, _ = module.draw(kind, (256, 256), 1, np.random.default_rng(0))
         assert noise.mean() == pytest.approx(1, abs=0.05)
         assert noise.mean() ** 2 / noise.var() == pytest.approx(module.expected_looks(kind, 1), rel=0.1)
+
+
+def test_what_is_saved_names_no_place_of_the_machine_that_measured(load, tmp_path, monkeypatch, capsys):
+    record = load("record")
+    options = record.parser("").parse_args(["--save"])
+    options.weights, options.scratch = str(tmp_path / "prior.safetensors"), tmp_path
+    monkeypatch.setattr(record, "HERE", tmp_path)
+    record.emit("anything", options, {"a": 1.0}, began=0.0)
+    saved = (tmp_path / "results" / "anything.json").read_text()
+    assert saved == capsys.readouterr().out
+    assert "prior.safetensors" in saved
+    assert str(tmp_path) not in saved
+    for results in (BENCHMARKS / "results").glob("*.json"):
+        assert '"/' not in results.read_text()

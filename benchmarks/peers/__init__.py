@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from rivals import boxcar, lee
 
@@ -67,31 +69,25 @@ _DENOISERS = (
     ("tv", total_variation, "scikit-image", "BSD-3-Clause"),
 )
 
-_LOGARITHM = tuple(
-    Peer(
-        name=f"log-{name}",
-        source=package,
-        run=lambda scene, k, denoise=denoise: homomorphic(scene.intensity, scene.looks, denoise, k),
-        parameter=HEARD,
-        choices=STRENGTHS,
-        licence=licence,
-        missing=needs("bm3d") if package == "bm3d" else needs("skimage"),
-    )
-    for name, denoise, package, licence in _DENOISERS
-)
 
-_MULOG = tuple(
-    Peer(
-        name=f"mulog-{name}",
-        source=f"here, after Deledalle et al. (2017), with {package}",
-        run=lambda scene, k, denoise=denoise: mulog(scene.intensity, scene.looks, denoise, k),
-        parameter=HEARD,
-        choices=STRENGTHS,
-        licence=licence,
-        missing=needs("bm3d") if package == "bm3d" else needs("skimage"),
+def _by_denoiser(prefix: str, source: str, run: Callable[..., Any]) -> tuple[Peer, ...]:
+    """One peer for each denoiser of additive noise; `source` has a place for its package."""
+    return tuple(
+        Peer(
+            name=f"{prefix}-{name}",
+            source=source.format(package),
+            run=lambda scene, k, denoise=denoise: run(scene.intensity, scene.looks, denoise, k),
+            parameter=HEARD,
+            choices=STRENGTHS,
+            licence=licence,
+            missing=needs("bm3d") if package == "bm3d" else needs("skimage"),
+        )
+        for name, denoise, package, licence in _DENOISERS
     )
-    for name, denoise, package, licence in _DENOISERS
-)
+
+
+_LOGARITHM = _by_denoiser("log", "{}", homomorphic)
+_MULOG = _by_denoiser("mulog", "here, after Deledalle et al. (2017), with {}", mulog)
 
 _PPB = (
     Peer(
