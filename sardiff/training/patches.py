@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image as Picture
+from scipy.ndimage import gaussian_filter
 from tifffile import TiffFile
 
 from geo_io import open_raster
@@ -103,7 +104,8 @@ class Patches:
     An 8-bit grey value g is the amplitude (g + 1 + dither) / 256, so log-intensity spans 11 ln units;
     contrast and point targets stretch that to what SAR shows. Augmented: place, flips, quarter turns,
     scale (2 x 2 and 3 x 3 means of intensity), band mixture, contrast (now and then almost none), log-gain,
-    shores beyond which the level is another, and point targets 5 to 35 dB over their surroundings.
+    shores beyond which the level is another, rough texture, and bright targets, from one in a field to those of a
+    harbour, 5 to 45 dB over their surroundings.
 
     Parameters
     ----------
@@ -152,8 +154,10 @@ class Patches:
             u = u.mean() + (u - u.mean()) * 10 ** rng.uniform(-2, -0.5)  # all but featureless
         if rng.random() < 0.15:
             u = u + _other_side(u.shape, rng) * rng.normal(0, 2.5)
-        if rng.random() < 0.2:
-            u = np.log(np.exp(u) + _point_targets(u, rng))
+        if rng.random() < 0.1:
+            u = u + _texture(u.shape, rng)
+        if rng.random() < 0.3:
+            u = np.log(np.exp(u) + _bright_targets(u, rng))
         u = np.rot90(u, int(rng.integers(4)))
         if rng.random() < 0.5:
             u = u[:, ::-1]
@@ -170,17 +174,30 @@ def _other_side(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.
     return side
 
 
-def _point_targets(u: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Intensity of a few bright points (Gaussian responses) over the image of log-intensity `u`."""
+def _texture(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Log-normal texture of one scale between 0.4 and 8 pixels, 1 to 5 dB."""
+    rough = gaussian_filter(rng.standard_normal(shape), rng.uniform(0.4, 8))
+    return np.asarray(rough / rough.std() * rng.uniform(0.25, 1.2), np.float32)
+
+
+def _bright_targets(u: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Intensity of bright points (Gaussian responses), alone or in clusters, over the image of log-intensity `u`."""
     points = np.zeros_like(u)
-    for _ in range(rng.poisson(6)):
-        row, col = rng.uniform(0, u.shape[0]), rng.uniform(0, u.shape[1])
+    count = round(math.exp(rng.uniform(0, math.log(u.size / 80))))
+    centres = rng.uniform(0, 1, (rng.integers(1, 5), 2)) * u.shape
+    spread = rng.uniform(2, 0.15 * u.shape[0], 2)
+    clustered = rng.random() < 0.5
+    strength = rng.uniform(3, 12)
+    for _ in range(count):
+        row, col = rng.normal(rng.choice(centres), spread) if clustered else rng.uniform(0, 1, 2) * u.shape
         r0, c0 = max(int(row) - 3, 0), max(int(col) - 3, 0)
         rows = np.arange(r0, min(r0 + 7, u.shape[0]))[:, None]
         cols = np.arange(c0, min(c0 + 7, u.shape[1]))[None, :]
-        width = rng.uniform(0.4, 1.0)
-        shape = np.exp(-((rows - row) ** 2 + (cols - col) ** 2) / (2 * width**2))
-        over_db = rng.uniform(5, 35)
+        if not rows.size or not cols.size:
+            continue
+        widths = rng.uniform(0.3, 1.0) * (rng.uniform(1, 3, 2) if rng.random() < 0.2 else np.ones(2))
+        shape = np.exp(-((rows - row) ** 2) / (2 * widths[0] ** 2) - (cols - col) ** 2 / (2 * widths[1] ** 2))
+        over_db = min(5 + rng.exponential(strength), 45)
         level = math.exp(float(u[rows, cols].mean()))
         points[rows, cols] += (level * 10 ** (over_db / 10) * shape).astype(np.float32)
     return points

@@ -30,7 +30,7 @@ from sardiff.training.speckled import Speckled, speckled
 __all__ = ["Train", "TrainProgress", "train"]
 
 CALIBRATION_PATCHES = 64
-PRIOR_SHARE, STATE_SHARE = 0.15, 0.25  # of the patches that have no measurement; of those that have a state as well
+PRIOR_SHARE, STATE_SHARE = 0.05, 0.2  # of the patches that have no measurement; of those that have a state as well
 LANDSCAPE_PIXELS = 640  # side of a simulated landscape
 
 
@@ -70,7 +70,7 @@ class Train:
     patch: int = 128
     batch: int = 8
     rate: float = 5e-4
-    decay: float = 0.9995
+    decay: float = 0.999
     held: float = 0.02
     seed: int = 0
 
