@@ -26,7 +26,7 @@ def load(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["quality", "real", "trust", "despeckle_peers", "stacks", "engine", "kill", "invariance"]
+    "name", ["quality", "real", "trust", "despeckle_peers", "correlated", "stacks", "engine", "kill", "invariance"]
 )
 def test_each_says_how_it_is_used(load, name, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -184,6 +184,44 @@ def test_resampled_speckle_has_the_looks_that_peers_are_told(load):
         noise, _ = module.draw(kind, (256, 256), 1, np.random.default_rng(0))
         assert noise.mean() == pytest.approx(1, abs=0.05)
         assert noise.mean() ** 2 / noise.var() == pytest.approx(module.expected_looks(kind, 1), rel=0.1)
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_phases_go_back_to_where_they_were(load, factor):
+    module = load("correlated")
+    slope = np.exp(0.02 * np.add.outer(np.arange(31.0), 2 * np.arange(28.0)))
+    parts = module.phases(slope, factor)
+    np.testing.assert_array_equal(parts[1][:5, :5], slope[::factor, 1::factor][:5, :5])
+    np.testing.assert_array_equal(module.interleave(parts, slope.shape), slope)
+    inner = (slice(factor, -2 * factor),) * 2  # a log-linear slope is what interpolation keeps
+    np.testing.assert_allclose(module.average(parts, slope.shape)[inner], slope[inner])
+
+
+def test_whitened_pixels_are_independent_and_lie_where_they_lay(load):
+    module, rng = load("correlated"), np.random.default_rng(0)
+    ground = np.ones((256, 250))
+    mean, field = module.imaged(ground, 0.45, rng)
+    assert mean == pytest.approx(1)
+    field = field * np.exp(2j * np.pi * 0.2 * np.arange(250))  # a band that does not lie around zero
+    white = module.whiten(field)
+    np.testing.assert_allclose(np.divide(white.shape, field.shape), 0.45, atol=0.03)
+    for axis, before in ((0, field), (1, field), (0, white), (1, white)):
+        power = abs(before) ** 2
+        lag1 = np.corrcoef(np.delete(power, 0, axis).ravel(), np.delete(power, -1, axis).ravel())[0, 1]
+        assert abs(lag1) < 0.05 if before is white else lag1 > 0.5
+    field[100, 60] += 1e3
+    power = abs(module.whiten(field)) ** 2
+    brightest = np.unravel_index(power.argmax(), power.shape)
+    np.testing.assert_allclose(np.multiply(brightest, np.divide(field.shape, power.shape)), (100, 60), atol=1.2)
+    np.testing.assert_allclose(module.on_grid(np.ones((9, 7)), (20, 16)), np.ones((20, 16)))
+
+
+def test_imaged_pixels_have_the_mean_that_is_their_truth(load):
+    module, rng = load("correlated"), np.random.default_rng(0)
+    step = np.where(np.arange(40) < 20, 1.0, 9.0) * np.ones((40, 1))
+    pairs = [module.imaged(step, 0.45, rng) for _ in range(300)]
+    power = np.mean([abs(field) ** 2 for _, field in pairs], axis=(0, 1))
+    np.testing.assert_allclose(power, pairs[0][0].mean(axis=0), rtol=0.15)
 
 
 def test_what_is_saved_names_no_place_of_the_machine_that_measured(load, tmp_path, monkeypatch, capsys):
