@@ -123,7 +123,7 @@ def test_what_the_packages_import_they_require():
     requirements = project()["project"]["dependencies"]
     required = {re.match(r"[\w-]+", requirement)[0].lower() for requirement in requirements}
     names = {"skimage": "scikit-image", "PIL": "pillow"}
-    optional = {"matplotlib", "distributed"}
+    optional = {"matplotlib", "distributed", "diffusers"}
     for package in ("sardiff", "tiling", "geo_io"):
         for path in (ROOT / package).rglob("*.py"):
             nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))

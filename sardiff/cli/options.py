@@ -143,7 +143,9 @@ def solving(command: Function) -> Function:
             "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Same seed, same image."
         ),
         click.option(
-            "--weights", type=click.Path(path_type=Path), help="Another prior: .safetensors with its .json beside it."
+            "--weights",
+            type=click.Path(path_type=Path),
+            help="Another prior: .safetensors with its .json beside it, or a folder with a diffusers model.",
         ),
     )
 

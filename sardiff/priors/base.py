@@ -78,7 +78,8 @@ class Prior:
     bands : int
         Bands of the images, >= 1.
     receptive_field : int
-        Pixels: what a pixel becomes depends on no pixel farther away than this, along either axis. >= 0.
+        Pixels: what a pixel becomes depends on no pixel farther away than this, along either axis. >= 0. Of a prior
+        that is not `local` a convention, from which the overlap of tiles is chosen.
     stride : int
         Pixels: sizes must be multiples of it, and the denoiser commutes with shifts by multiples of it. >= 1.
     variance : tuple of (sigma, v)
@@ -96,6 +97,9 @@ class Prior:
         The same variance by pixel, from the local contrast of D.
     posterior : Posterior, optional
         What the same network says of speckled images, if it was trained with them.
+    local : bool
+        Whether `receptive_field` is true. Attention, and normalisation over a whole tile, see everything: then the
+        result depends on how a scene is cut into tiles.
 
     Raises
     ------
@@ -114,6 +118,7 @@ class Prior:
     card: Mapping[str, Any] = field(default_factory=dict)
     local_variance: LocalVariance | None = None
     posterior: Posterior | None = None
+    local: bool = True
 
     def __post_init__(self) -> None:
         if self.units != "log_intensity":

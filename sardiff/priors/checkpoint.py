@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from sardiff.arrays import Images, PerImage
 from sardiff.errors import PriorError
+from sardiff.priors.adapters.diffusers import load_folder
 from sardiff.priors.base import UNKNOWN, Given, Prior
 from sardiff.priors.network import LocalUNet
 from sardiff.priors.variance import LocalVariance
@@ -72,6 +73,7 @@ def save_prior(
 def load_prior(weights: Path = SHIPPED, device: str | torch.device = "cpu") -> Prior:
     """Load a prior from safetensors and the card beside it; the same file, unchanged, is loaded once.
 
+    A folder holds a model of diffusers: see `sardiff.priors.adapters.diffusers.load_folder`.
     Where the card names a `posterior`, a file beside it, that network reads the measurements and this one is
     the prior.
 
@@ -82,6 +84,8 @@ def load_prior(weights: Path = SHIPPED, device: str | torch.device = "cpu") -> P
         describe a prior that this version can use.
     """
     path = Path(weights).resolve()
+    if path.is_dir():
+        return load_folder(path, device)
     files = (path, path.with_suffix(".json"))
     return _load(path, str(device), tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
 

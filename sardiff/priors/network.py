@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from sardiff.arrays import Images, PerImage
 from sardiff.priors.base import UNKNOWN, Given
+from sardiff.priors.local_mean import gaussian_window, local_mean
 
 __all__ = ["LocalUNet"]
 
@@ -76,9 +77,7 @@ class LocalUNet(nn.Module):
         self.stride = 2 ** len(widths)
         self.receptive_field = _receptive_field(depths, mean_radius)
 
-        offsets = torch.arange(-mean_radius, mean_radius + 1.0, dtype=torch.float64)
-        window = torch.exp(-0.5 * (offsets / max(mean_radius / 2.5, 1e-6)) ** 2)
-        self.register_buffer("window", (window / window.sum()).float(), persistent=False)
+        self.register_buffer("window", gaussian_window(mean_radius), persistent=False)
 
         embed = 4 * widths[0]
         self.embed = nn.Sequential(
@@ -185,19 +184,7 @@ class LocalUNet(nn.Module):
             mine[tuple(slice(0, size) for size in theirs.shape)] = theirs
 
     def _local_mean(self, x: Images) -> Images:
-        r = self.window.numel() // 2
-        bands = x.shape[1]
-        w = self.window.to(x)
-        with torch.autocast(x.device.type, enabled=False):
-            # Weights renormalised at the tile's rim, so that a constant stays itself there too.
-            ones = torch.ones_like(x[:1, :1])
-            mass = F.conv2d(
-                F.conv2d(ones, w[None, None, None, :], padding=(0, r)), w[None, None, :, None], padding=(r, 0)
-            )
-            flat = x.reshape(-1, 1, *x.shape[2:])
-            rows = F.conv2d(flat, w[None, None, None, :], padding=(0, r))
-            both = F.conv2d(rows, w[None, None, :, None], padding=(r, 0))
-            return both.reshape(-1, bands, *x.shape[2:]) / mass
+        return local_mean(x, self.window)
 
 
 def _over_image(values: PerImage) -> Tensor:

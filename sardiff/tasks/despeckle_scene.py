@@ -92,11 +92,12 @@ def despeckle_array(
     units : str, optional
         Of the result; by default as the input's.
     tile, overlap : int, optional
-        Pixels; by default chosen from the prior and the method. The result does not depend on them.
+        Pixels; by default chosen from the prior and the method. The result does not depend on them, but with a prior
+        that is not `local`.
     batch : int
         Tiles side by side handed to the network at once.
     weights : path, optional
-        Another prior (.safetensors beside its .json card).
+        Another prior: .safetensors beside its .json card, or a folder with a diffusers model and `sardiff.json`.
     device : str
         "auto", "cpu", "cuda", ...
     **settings
@@ -225,6 +226,11 @@ def despeckle_file(
             "one-pass and posterior keep more detail."
         )
     layout = _layout(source, apply, tile, overlap)
+    if not apply.prior.local:
+        say(
+            f"The prior {apply.prior.name} sees whole tiles at once: the result depends on the tiles, here of "
+            f"{layout.tile} pixels that overlap by {layout.overlap}."
+        )
     count = source.shape[0]
     own = units or ("intensity" if source.values == "complex" else source.values)
     metadata = source.metadata if units is None else replace(source.metadata, units=(_UNIT_NAMES[own],) * count)
@@ -323,10 +329,15 @@ def _layout(source: Source, apply: DespeckleTiles, tile: int | None, overlap: in
             raise SettingsError(f"{name} must be at least {least} pixels, got {value}.")
     return scene_layout(
         source.grid.shape,
-        tile=TILE.get(apply.settings.solver(apply.prior), SAMPLER_TILE) if tile is None else tile,
+        tile=_tile(apply) if tile is None else tile,
         overlap=overlap_for(apply.settings, apply.prior) if overlap is None else overlap,
         stride=apply.prior.stride,
     )
+
+
+def _tile(apply: DespeckleTiles) -> int:
+    """Side of a core; attention takes memory, and a network with it was trained on small images."""
+    return TILE.get(apply.settings.solver(apply.prior), SAMPLER_TILE) if apply.prior.local else SAMPLER_TILE
 
 
 def _tags(source: Source, apply: DespeckleTiles, looks: Looks, units: str | None) -> dict[str, str]:
@@ -339,7 +350,7 @@ def _tags(source: Source, apply: DespeckleTiles, looks: Looks, units: str | None
         },
         looks={"value": looks.value, "reason": looks.reason},
         input={"name": Path(source.name).name, "values": source.values, "reason": source.values_reason, "units": units},
-        prior={"name": prior.name, "sha256": prior.sha256},
+        prior={"name": prior.name, "sha256": prior.sha256, "local": prior.local},
     )
 
 

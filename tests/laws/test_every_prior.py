@@ -1,6 +1,7 @@
 """What every prior keeps to; a new one joins by one line."""
 
 import math
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -11,6 +12,7 @@ from sardiff.priors.base import Denoiser, Prior
 from sardiff.priors.gaussian import GaussianPrior, InverseGammaPrior, StationaryGaussianPrior
 from sardiff.priors.mixture import GaussianMixturePrior
 from sardiff.priors.network import LocalUNet
+from sardiff.priors.parametrize import edm, log_intensity
 
 SIDE = 4  # of the images that the exact priors are asked about
 
@@ -20,11 +22,25 @@ def spectrum():
     return 2 / (0.05 + frequency[:, None] ** 2 + frequency**2)
 
 
+def preconditioned(sigma_data=0.5, scale=2.0, offset=-1.0):
+    """A perfect network for white Gaussian images, in units and with a preconditioning of its own."""
+    white = GaussianPrior(0.2, 0.3)
+
+    def network(x, c_noise):
+        s = (4 * c_noise).exp().reshape(-1, 1, 1, 1)
+        total = (s**2 + sigma_data**2).sqrt()
+        return (white.denoise(total * x, s.reshape(-1)) - sigma_data**2 / total * x) * total / (s * sigma_data)
+
+    denoise = log_intensity(edm(network, sigma_data), offset=offset, scale=scale)
+    return replace(GaussianPrior(offset + scale * 0.2, scale**2 * 0.3).prior(), denoise=denoise)
+
+
 EXACT = {
     "white": GaussianPrior(0.5, 0.8).prior(),
     "stationary": StationaryGaussianPrior(-1.0, spectrum()).prior(),
     "mixture": GaussianMixturePrior((0.4, 0.6), (-1.0, 1.0), (0.05, 0.3)).prior(),
     "inverse gamma": InverseGammaPrior(2.0, 1.5).prior(),
+    "preconditioned": preconditioned(),
 }
 
 
