@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sardiff.arrays import Images
+from sardiff.blur import blurred, gaussian_window
 
 __all__ = ["CONTRAST_REACH", "LocalVariance", "local_contrast"]
 
@@ -59,17 +60,14 @@ class LocalVariance:
 
 def local_contrast(x: Images) -> Images:
     """Return the standard deviation of x within a Gaussian window around each pixel."""
-    offsets = torch.arange(-CONTRAST_REACH, CONTRAST_REACH + 1, device=x.device, dtype=x.dtype)
-    window = torch.exp(-0.5 * (offsets / CONTRAST_DEVIATION) ** 2)
-    window = window / window.sum()
+    window = gaussian_window(CONTRAST_REACH, CONTRAST_DEVIATION)
+    rim = (CONTRAST_REACH,) * 4
+    inside = slice(CONTRAST_REACH, -CONTRAST_REACH)
 
-    def blurred(image: Images) -> Images:
-        flat = F.pad(image.reshape(-1, 1, *image.shape[2:]), (CONTRAST_REACH,) * 4, mode="replicate")
-        both = F.conv2d(F.conv2d(flat, window[None, None, None, :]), window[None, None, :, None])
-        return both.reshape(image.shape)
+    def mean(image: Images) -> Images:
+        return blurred(F.pad(image, rim, mode="replicate"), window)[..., inside, inside]
 
-    centred = x - blurred(x)
-    return (blurred(centred**2)).sqrt()
+    return mean((x - mean(x)) ** 2).sqrt()
 
 
 def _interpolated(table: Tensor, axis: Tensor, at: float) -> Tensor:

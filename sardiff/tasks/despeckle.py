@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import max_pool2d
 
 from sardiff.arrays import Images
+from sardiff.blur import blurred, gaussian_window
 from sardiff.device import choose_device
 from sardiff.errors import SettingsError
 from sardiff.likelihoods.gamma import REACH, GammaSpeckle
@@ -41,6 +42,7 @@ FILLS = 4  # times 36 pixels: farther than a network looks
 MOST_CORRELATED = 100  # pixels that vary as one: beyond, no network has seen such noise
 TARGET = (5.0, 10.0)  # dB: where an estimate begins to be taken for a target, and is one
 MOST = 1.5  # natural log units
+VARIANCE = (0.01, 3.0)  # natural log units squared, of the posterior where power is kept
 WINDOW = 12.0  # pixels: standard deviation of the Gaussian window within which radiometry is kept
 
 
@@ -226,8 +228,10 @@ class DespeckleTiles:
         likelihood = GammaSpeckle.from_intensity(pixels, self.settings.looks, self.settings.correlation or 1.0)
         with torch.no_grad():
             mean, variance = self._estimate(likelihood, band, tiles)
-            mean = _with_targets(likelihood, mean)
-            mean = torch.where(likelihood.measured, mean + _log_gain(likelihood, mean), torch.nan)
+            target = _targets(likelihood, mean)
+            mean = mean + _log_gain(likelihood, torch.lerp(mean, likelihood.y, target))
+            mean = _with_power(likelihood, mean, torch.expm1(variance.clamp(*VARIANCE)), 1 - target)
+            mean = torch.where(likelihood.measured, torch.lerp(mean, likelihood.y, target), torch.nan)
             if not self.settings.uncertainty:
                 return mean.cpu().numpy(), None
             deviation = torch.where(likelihood.measured, DB_PER_LOG * variance.sqrt(), torch.nan)
@@ -344,8 +348,8 @@ def _filled(likelihood: GammaSpeckle) -> Images:
     return torch.where(known, image, mean)
 
 
-def _with_targets(likelihood: GammaSpeckle, mean: Images) -> Images:
-    """The log estimate, but as measured at targets: a corner reflector has no speckle, its measurement is its value.
+def _targets(likelihood: GammaSpeckle, mean: Images) -> Images:
+    """How far each pixel is a target, 0 to 1: a corner reflector has no speckle, its measurement is its value.
 
     A pixel is a target where the measurement is brighter than speckle can explain, its ratio y / x more than
     `REACH` standard deviations of speckle above 1; or where the estimate itself stands out, by `TARGET` dB over
@@ -359,7 +363,7 @@ def _with_targets(likelihood: GammaSpeckle, mean: Images) -> Images:
     opened = max_pool2d(-max_pool2d(-mean, 3, stride=1, padding=1), 3, stride=1, padding=1)
     seen = (mean - opened - low) / (high - low)
     share = torch.maximum(missed, seen).clamp(0, 1)
-    return mean + share**2 * (3 - 2 * share) * residual
+    return share**2 * (3 - 2 * share)
 
 
 def _log_gain(likelihood: GammaSpeckle, mean: Images) -> Images:
@@ -379,16 +383,29 @@ def _log_gain(likelihood: GammaSpeckle, mean: Images) -> Images:
     return gain.clamp(0.5, 2.0).log()
 
 
+def _with_power(likelihood: GammaSpeckle, mean: Images, doubt: Images, ground: Images) -> Images:
+    """The log estimate, but so that local means of despeckled and measured intensity are the same.
+
+    What a Gaussian window lacks or has too much goes to its pixels in proportion to their posterior variance, in
+    intensity: given the sum of Gaussian variables, that is how their means change. So it goes where bright
+    structure is uncertain and not over the ground around it. `doubt` is that variance over the squared estimate,
+    `ground` the share of a pixel that counts: targets, which are as measured, lack nothing. Iterated, since no pixel is
+    changed by more than a factor of two at once.
+    """
+    measured = likelihood.measured
+    window = gaussian_window(math.ceil(3 * WINDOW), WINDOW)
+    x = torch.where(measured, mean.exp(), 0.0)
+    scale = x.sum(dim=(1, 2, 3), keepdim=True) / measured.sum(dim=(1, 2, 3), keepdim=True)  # for float32 to hold x^2
+    x, y = x / scale, torch.where(measured, likelihood.y.exp(), 0.0) / scale
+    for _ in range(2):
+        variance = doubt * ground * x**2
+        share = blurred(ground * (y - x), window) / blurred(variance, window).clamp_min(1e-30)
+        x = x + (share * variance).clamp(-0.5 * x, x)
+    return torch.where(measured, (x * scale).log(), mean)
+
+
 def _local_mean(x: Images, measured: torch.Tensor, deviation: float) -> Images:
     """Gaussian-weighted mean of the measured pixels near each, 0 where there is none; window of 3 `deviation`."""
-    radius = math.ceil(3 * deviation)
-    offsets = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
-    window = torch.exp(-0.5 * (offsets / deviation) ** 2)
-    window = window / window.sum()
-
-    def blurred(image: Images) -> Images:
-        rows = torch.nn.functional.conv2d(image, window[None, None, None, :], padding=(0, radius))
-        return torch.nn.functional.conv2d(rows, window[None, None, :, None], padding=(radius, 0))
-
-    weight = blurred(measured.to(x))
-    return torch.where(weight > 1e-6, blurred(torch.where(measured, x, 0.0)) / weight.clamp_min(1e-6), 0.0)
+    window = gaussian_window(math.ceil(3 * deviation), deviation)
+    weight = blurred(measured.to(x), window)
+    return torch.where(weight > 1e-6, blurred(torch.where(measured, x, 0.0), window) / weight.clamp_min(1e-6), 0.0)

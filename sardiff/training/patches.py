@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from scipy.ndimage import gaussian_filter
+from skimage.filters import gaussian
 from tifffile import TiffFile
 
 from geo_io import open_raster
@@ -176,7 +176,7 @@ def _other_side(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.
 
 def _texture(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
     """Log-normal texture of one scale between 0.4 and 8 pixels, 1 to 5 dB."""
-    rough = gaussian_filter(rng.standard_normal(shape), rng.uniform(0.4, 8))
+    rough = gaussian(rng.standard_normal(shape), rng.uniform(0.4, 8))
     return np.asarray(rough / rough.std() * rng.uniform(0.25, 1.2), np.float32)
 
 
