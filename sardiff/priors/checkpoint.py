@@ -90,17 +90,17 @@ def load_prior(weights: Path = SHIPPED, device: str | torch.device = "cpu") -> P
     return _load(path, str(device), tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
 
 
-def load_weights(weights: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of a file that its card vouches for, to start training from.
+def load_weights(weights: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return the tensors of a file, to start training from, and the card that vouches for them.
 
     Raises
     ------
     PriorError
         As `load_prior`.
     """
-    _read_card(weights)
+    card = _read_card(weights)
     try:
-        return load_file(weights)
+        return load_file(weights), card
     except SafetensorError as error:
         raise PriorError(f"{weights} is not a safetensors file: {error}.") from error
 

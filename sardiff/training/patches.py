@@ -23,6 +23,10 @@ RASTERS = (".tif", ".tiff")
 SUFFIXES = (".png", ".jpg", ".jpeg", *RASTERS)
 MOST_HOLES = 0.2  # of a window, before another is tried
 
+# Shares of the patches that are changed so; `benchmarks/ablation.py` shows what each is good for.
+CONTRAST, FLAT = 0.4, 0.08  # of another contrast; all but featureless
+SHORES, TEXTURE, TARGETS = 0.15, 0.1, 0.3
+
 Image: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
 
 
@@ -148,15 +152,16 @@ class Patches:
 
     def _augment(self, intensity: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
         u = np.log(intensity)
-        if rng.random() < 0.4:
+        kind = rng.random()
+        if kind < CONTRAST:
             u = u.mean() + (u - u.mean()) * np.exp(rng.normal(0, 0.25))
-        elif rng.random() < 0.08:
-            u = u.mean() + (u - u.mean()) * 10 ** rng.uniform(-2, -0.5)  # all but featureless
-        if rng.random() < 0.15:
+        elif kind < CONTRAST + FLAT:
+            u = u.mean() + (u - u.mean()) * 10 ** rng.uniform(-2, -0.5)
+        if rng.random() < SHORES:
             u = u + _other_side(u.shape, rng) * rng.normal(0, 2.5)
-        if rng.random() < 0.1:
+        if rng.random() < TEXTURE:
             u = u + _texture(u.shape, rng)
-        if rng.random() < 0.3:
+        if rng.random() < TARGETS:
             u = np.log(np.exp(u) + _bright_targets(u, rng))
         u = np.rot90(u, int(rng.integers(4)))
         if rng.random() < 0.5:

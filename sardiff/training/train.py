@@ -30,6 +30,7 @@ from sardiff.training.speckled import Speckled, speckled
 __all__ = ["Train", "TrainProgress", "train"]
 
 CALIBRATION_PATCHES = 64
+CURVE_POINTS = 20
 PRIOR_SHARE, STATE_SHARE = 0.05, 0.2  # of the patches that have no measurement; of those that have a state as well
 LANDSCAPE_PIXELS = 640  # side of a simulated landscape
 
@@ -132,9 +133,12 @@ def train(
         mean_radius=settings.mean_radius,
         measured=settings.measured,
     ).to(device)
+    origin: dict[str, Any] = {}
     if start is not None:
         try:
-            network.start_from(load_weights(start))
+            weights, card = load_weights(start)
+            network.start_from(weights)
+            origin = {"before": card.get("training", {})}
         except (KeyError, ValueError) as error:
             raise SettingsError(f"{start} is no start for this network: {error}.") from error
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -178,8 +182,16 @@ def train(
         local_variance=local_variance_table(network, clean),
         licence=licence,
         data=data or ", ".join(sorted({folder.name for folder in folders})),
-        training={**asdict(settings), "steps": step, "seconds": round(spent), "note": note, "curve": curve[-1:]},
+        training={**asdict(settings), "steps": step, "seconds": round(spent), "note": note, "curve": _thinned(curve)}
+        | origin,
     )
+
+
+def _thinned(curve: list[dict[str, float]]) -> list[dict[str, float]]:
+    """The curve for the card: every few points, and the last, in four digits."""
+    every = -(-len(curve) // CURVE_POINTS)
+    kept = curve[::-1][:: max(every, 1)][::-1]
+    return [{name: float(f"{value:.4g}") for name, value in point.items()} for point in kept]
 
 
 def _landscapes(settings: Train) -> list[NDArray[np.float32]]:
