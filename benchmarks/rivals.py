@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
-from scipy.special import polygamma, psi
 
-__all__ = ["boxcar", "lee", "log_bm3d", "with_mean_of"]
+from sardiff.likelihoods.gamma import log_speckle_moments
+
+__all__ = ["bm3d", "boxcar", "homomorphic", "lee", "log_bm3d", "shrink", "with_mean_of"]
 
 Image = NDArray[np.floating]
+Denoiser = Callable[[Image, float], Image]
 
 
 def boxcar(intensity: Image, size: int) -> Image:
@@ -26,23 +28,44 @@ def lee(intensity: Image, looks: float, size: int = 7) -> Image:
     multiplicative noise of variance c = 1 / looks: var x = (var y - c mean^2) / (1 + c), w = var x / var y.
     """
     y = np.asarray(intensity, np.float64)
-    mean = boxcar(y, size)
-    variance = np.maximum(boxcar(y * y, size) - mean**2, 1e-30)
+    return shrink(y, boxcar(y, size), boxcar(y * y, size), looks)
+
+
+def shrink(y: Image, mean: Image, square: Image, looks: float) -> Image:
+    """Lee's estimate from the local mean and mean square."""
+    variance = np.maximum(square - mean**2, 1e-30)
     c = 1 / looks
     weight = np.clip((variance - c * mean**2) / (1 + c), 0, None) / variance
     return mean + weight * (y - mean)
 
 
-def log_bm3d(intensity: Image, looks: float) -> Image:
-    """BM3D on the log-intensity, less the mean of log-speckle, psi(looks) - ln looks; sigma^2 = psi_1(looks)."""
-    from bm3d import bm3d
+def bm3d(image: Image, sigma: float) -> Image:
+    """BM3D against Gaussian noise, as the package `bm3d` has it (licence: non-commercial use only).
 
-    log = np.log(np.asarray(intensity, np.float64)) - (psi(looks) - math.log(looks))
-    # bm3d wants values of the order of one; a shift and a gain change nothing else.
-    low, high = log.min(), log.max()
+    Dabov et al. (2007), Image denoising by sparse 3-D transform-domain collaborative filtering, IEEE TIP 16(8);
+    Makinen, Azzari and Foi (2020), Collaborative filtering of correlated noise, IEEE TIP 29.
+    """
+    from bm3d import bm3d as denoise
+
+    # It wants values of the order of one; a shift and a gain change nothing else.
+    low, high = float(image.min()), float(image.max())
     gain = max(high - low, 1e-6)
-    clean = bm3d((log - low) / gain, sigma_psd=math.sqrt(float(polygamma(1, looks))) / gain)
-    return np.exp(np.asarray(clean).reshape(log.shape) * gain + low)
+    return np.asarray(denoise((image - low) / gain, sigma_psd=sigma / gain)).reshape(image.shape) * gain + low
+
+
+def homomorphic(intensity: Image, looks: float, denoise: Denoiser, strength: float = 1.0) -> Image:
+    """Denoise the log-intensity, less the mean of log-speckle, as if its noise were Gaussian.
+
+    The noise has the standard deviation of log-speckle, sqrt(psi_1(looks)); the denoiser hears `strength` times that.
+    """
+    bias, variance = log_speckle_moments(looks)
+    log = np.log(np.asarray(intensity, np.float64)) - bias
+    return np.exp(denoise(log, strength * variance**0.5))
+
+
+def log_bm3d(intensity: Image, looks: float) -> Image:
+    """BM3D on the log-intensity."""
+    return homomorphic(intensity, looks, bm3d)
 
 
 def with_mean_of(result: Image, intensity: Image) -> Image:

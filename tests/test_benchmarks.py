@@ -162,7 +162,7 @@ def test_a_planted_leak_is_found(load):
     assert leaking > honest + 5 * trust.chance(truth.size, "independent")["detail"]
 
 
-@pytest.mark.parametrize("name", ["refined-lee", "ppb", "log-tv", "mulog-tv"])
+@pytest.mark.parametrize("name", ["refined-lee", "ppb", "ppb-iterated", "log-tv", "mulog-tv"])
 def test_a_peer_flattens_even_ground_and_keeps_its_mean(load, name):
     peers = load("peers")
     peer = peers.PEERS[name]
@@ -175,7 +175,82 @@ def test_a_peer_flattens_even_ground_and_keeps_its_mean(load, name):
 def test_refined_lee_leaves_a_clean_step(load):
     step = np.where(np.arange(21) > 10, 10.0, 1.0) * np.ones((21, 1))
     for turned in (step, step.T):
-        np.testing.assert_allclose(load("peers.refined_lee").refined_lee(turned, 4.0), turned)
+        np.testing.assert_allclose(load("peers.refined_lee").refined_lee(turned, 100.0), turned)
+
+
+def test_ppb_weighs_pixels_as_the_paper_does(load):
+    ppb = load("peers.ppb")
+    y = np.random.default_rng(0).gamma(2.0, 0.5, (16, 16))
+    amplitude, h = np.sqrt(y), ppb.threshold(2.0, 3, 0.9)
+    weights, values = [], []
+    for row, col in ((8 + i, 7 + j) for i in range(-2, 3) for j in range(-2, 3) if (i, j) != (0, 0)):
+        ratio = amplitude[7:10, 6:9] / amplitude[row - 1 : row + 2, col - 1 : col + 2]
+        weights.append(np.exp(-np.log(ratio + 1 / ratio).sum() / h))
+        values.append(y[row, col])
+    expected = np.average([*values, y[8, 7]], weights=[*weights, max(weights)])
+    assert ppb.ppb(y, 2.0, alpha=0.9, patch=3, window=5)[8, 7] == pytest.approx(expected, rel=1e-4)
+
+
+def test_mulog_without_a_prior_returns_what_was_measured(load):
+    y = np.random.default_rng(0).gamma(1.0, 1.0, (16, 16))
+    clean = load("peers.mulog").mulog(y, 1.0, lambda image, sigma: image, iterations=60)
+    np.testing.assert_allclose(clean, y, rtol=1e-3)  # the most likely image
+
+
+def test_going_uphill_finds_the_top_and_looks_at_few(load):
+    trial, choices = load("peers.trial"), tuple(range(10))
+    tried = trial.climb(lambda choice: -((choice - 7) ** 2), choices, 5)
+    assert max(tried, key=tried.get) == 7
+    assert set(tried) == {4, 5, 6, 7, 8}
+    assert set(trial.climb(lambda _: np.nan, choices)) == {4, 5, 6}
+
+
+def test_differences_are_paired_by_image(load):
+    trial = load("peers.trial")
+
+    def row(method: str, psnrs: list[float], **more: bool) -> dict[str, object]:
+        kept = {
+            name: {"psnr": p, "ssim": p, "dB": -p, "edges": 1.0, "mean %": 0.0}
+            for name, p in zip("abc", psnrs, strict=False)
+        }
+        return {"method": method, "per_image": kept, **more}
+
+    rows = [row("ours", [11, 12, 16], own=True), row("x", [10, 11, 12]), row("y", [10, 10]), row("speckled", [99] * 3)]
+    found = trial.paired(rows, "ours", "abc")
+    assert (found["best peer"], found["of peers"], found["images"]) == ("x", 1, 3)
+    assert found["psnr gain"] == found["dB gain"] == pytest.approx(2)
+    assert found["psnr se"] == pytest.approx(1)
+    assert trial.paired(rows, "ours", "ab")["of peers"] == 2
+    assert trial.paired(rows[1:], "ours", "abc") is None
+
+
+def test_findings_outlive_a_cut(load, tmp_path):
+    ledger, path = load("peers.ledger").Ledger, tmp_path / "findings"
+    first = ledger(path, {"seed": 0})
+    first.add("score", method="a", L=1.0)
+    first.add("score", method="b", L=np.float32(1))
+    path.write_text(path.read_text()[:-5])
+    again = ledger(path, {"seed": 0})
+    assert again.of("score", L=1.0) == [{"method": "a", "L": 1.0}]
+    again.add("claims", method="a")
+    assert len(ledger(path, {"seed": 0}).findings) == 2
+    with pytest.raises(ValueError, match="was written with other settings"):
+        ledger(path, {"seed": 1})
+
+
+def test_rivals_of_a_stack_are_tuned_on_the_others(load):
+    stacks, peer = load("stacks"), load("peers").PEERS["boxcar"]
+    days = [date(2024, 1, 1) + timedelta(days=30 * step) for step in range(12)]
+    rng = np.random.default_rng(0)
+    even, rough = np.ones((32, 32)), np.exp(1.5 * rng.standard_normal((32, 32)))
+    made = {
+        name: ((truth * rng.gamma(4.0, 0.25, (12, 32, 32))).astype(np.float32), days)
+        for name, truth in (("even", even), ("rough", rough))
+    }
+    best = stacks.tuned(peer, made, 2)
+    assert best["rough"] > best["even"] == peer.choices[0]
+    made["even"][0][0, 3, 3] = np.nan
+    assert np.isnan(stacks.by_rival(peer, made["even"][0][0], 4.0, 3)).sum() == 1
 
 
 def test_resampled_speckle_has_the_looks_that_peers_are_told(load):

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
-from rivals import boxcar, lee
+from rivals import bm3d, boxcar, homomorphic, lee
 
 from . import networks, otb
-from .base import Peer, Scene, needs
-from .log_domain import bm3d, homomorphic, non_local_means, total_variation
+from .base import Image, Peer, Scene, needs
+from .denoisers import non_local_means, total_variation
 from .mulog import mulog
-from .ppb import ppb
+from .ppb import ppb, ppb_iterated
 from .refined_lee import refined_lee
 
 __all__ = ["NOT_PACKAGED", "PEERS", "Peer", "Scene"]
 
-STRENGTHS = (0.5, 0.7, 1.0, 1.4, 2.0)
+STRENGTHS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 2.8)
 HEARD = "noise heard, times the law's"
-AMPLITUDES = (10.0, 30.0, 100.0, 300.0, 1000.0)  # digital numbers: TerraSAR-X and Sentinel-1 scenes lie within
+AMPLITUDES = (
+    10.0,
+    20.0,
+    40.0,
+    70.0,
+    100.0,
+    200.0,
+    400.0,
+    1000.0,
+)  # digital numbers: TerraSAR-X and Sentinel-1 scenes lie within
 SHOWN = "mean amplitude shown, digital numbers"
 NON_COMMERCIAL = "non-commercial use only"
 
@@ -29,7 +39,7 @@ _CLASSIC = (
         source="scipy.ndimage",
         run=lambda scene, size: boxcar(scene.intensity, size),
         parameter="side, pixels",
-        choices=(3, 5, 7, 9),
+        choices=(3, 5, 7, 9, 11),
         takes_looks=False,
     ),
     Peer(
@@ -37,24 +47,30 @@ _CLASSIC = (
         source="here, after Lee (1980)",
         run=lambda scene, size: lee(scene.intensity, scene.looks, size),
         parameter="side, pixels",
-        choices=(5, 7, 9, 11),
+        choices=(5, 7, 9, 11, 13),
     ),
     Peer(
         name="refined-lee",
         source="here, after Lee (1981)",
         run=lambda scene, size: refined_lee(scene.intensity, scene.looks, size),
         parameter="side, pixels",
-        choices=(5, 7, 9, 11),
+        choices=(5, 7, 9, 11, 13),
     ),
 )
+
+
+def _by_toolbox(name: str, scenes: Sequence[Scene], setting: Any) -> list[Image]:
+    return otb.despeckle(name, [scene.intensity for scene in scenes], scenes[0].looks, setting)
+
 
 _TOOLBOX = tuple(
     Peer(
         name=f"otb-{name}",
         source="Orfeo ToolBox, otbcli_Despeckle",
-        run=lambda scene, setting, name=name: otb.despeckle(name, scene.intensity, scene.looks, setting),
-        parameter="radius, damping" if name == "frost" else "radius, pixels",
-        choices=tuple((r, k) for r in (1, 2, 3, 4) for k in (0.1, 0.5, 2.0)) if name == "frost" else (1, 2, 3, 4, 5),
+        run=lambda scene, setting, name=name: _by_toolbox(name, [scene], setting)[0],
+        run_all=partial(_by_toolbox, name),
+        parameter="damping" if name == "frost" else "radius, pixels",
+        choices=(8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.1) if name == "frost" else (1, 2, 3, 4, 5, 6),
         licence="Apache-2.0",
         takes_looks=name != "frost",
         missing=otb.missing,
@@ -70,7 +86,9 @@ _DENOISERS = (
 )
 
 
-def _by_denoiser(prefix: str, source: str, run: Callable[..., Any]) -> tuple[Peer, ...]:
+def _by_denoiser(
+    prefix: str, source: str, run: Callable[..., Any], efforts: Mapping[str, int] = MappingProxyType({})
+) -> tuple[Peer, ...]:
     """One peer for each denoiser of additive noise; `source` has a place for its package."""
     return tuple(
         Peer(
@@ -81,13 +99,14 @@ def _by_denoiser(prefix: str, source: str, run: Callable[..., Any]) -> tuple[Pee
             choices=STRENGTHS,
             licence=licence,
             missing=needs("bm3d") if package == "bm3d" else needs("skimage"),
+            effort=efforts.get(name, 0),
         )
         for name, denoise, package, licence in _DENOISERS
     )
 
 
-_LOGARITHM = _by_denoiser("log", "{}", homomorphic)
-_MULOG = _by_denoiser("mulog", "here, after Deledalle et al. (2017), with {}", mulog)
+_LOGARITHM = _by_denoiser("log", "{}", homomorphic, {"bm3d": 1})
+_MULOG = _by_denoiser("mulog", "here, after Deledalle et al. (2017), with {}", mulog, {"bm3d": 2, "nlm": 1, "tv": 1})
 
 _PPB = (
     Peer(
@@ -99,10 +118,11 @@ _PPB = (
     ),
     Peer(
         name="ppb-iterated",
-        source="here, after Deledalle, Denis and Tupin (2009), one iteration",
-        run=lambda scene, penalty: ppb(scene.intensity, scene.looks, iterations=1, penalty=penalty),
+        source="here, after Deledalle, Denis and Tupin (2009), ten iterations",
+        run=lambda scene, penalty: ppb_iterated(scene.intensity, scene.looks, penalty=penalty),
         parameter="T a pixel",
-        choices=(0.05, 0.1, 0.2, 0.5, 1.0),
+        choices=(0.05, 0.1, 0.2, 0.4, 0.8, 1.6),
+        effort=1,
     ),
 )
 
@@ -128,6 +148,7 @@ _NETWORKS = (
             licence="MIT",
             takes_looks=False,
             missing=networks.missing,
+            serves=Scene.is_single_look,
         )
         for model in ("spotlight", "stripmap", "Sentinel-TOPS")
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -33,6 +33,10 @@ class Scene:
     looks: float
     field: NDArray[np.complexfloating] | None = None
 
+    def is_single_look(self) -> bool:
+        """Whether there are single-look complex pixels, or may be: see `single_look_complex`."""
+        return self.field is not None or self.looks == 1
+
     def single_look_complex(self) -> NDArray[np.complexfloating]:
         """The field, or one with this intensity and a uniform phase.
 
@@ -56,16 +60,24 @@ class Peer:
         Where it is from: package, paper.
     run : callable
         (scene, value of the free parameter) to intensity (rows, cols).
+    run_all : callable, optional
+        The same for several scenes of equal looks at once, each as if it were alone: for what is slow to start.
     parameter : str
         What is free; empty if nothing is.
     choices : tuple
-        Values it is tuned over.
+        Values it is tuned over, from one end to the other.
     licence : str
         Of what is called.
     takes_looks : bool
         Whether it can be told the number of looks.
     missing : callable
         The reason why it cannot run here, or None.
+    serves : callable
+        Whether it was made for such a scene.
+    effort : int
+        0: runs on every image; 1: on a few; 2: on a few, and for a few numbers of looks.
+    own : bool
+        Ours.
     child_peak_mb : callable, optional
         Largest resident memory of the last run, for what runs as a process of its own.
     """
@@ -78,7 +90,19 @@ class Peer:
     licence: str = ""
     takes_looks: bool = True
     missing: Callable[[], str | None] = lambda: None
+    serves: Callable[[Scene], bool] = lambda scene: True
+    effort: int = 0
+    own: bool = False
+    run_all: Callable[[Sequence[Scene], Any], list[Image]] | None = None
     child_peak_mb: Callable[[], float] | None = None
+
+    def estimates(self, scenes: Sequence[Scene], setting: Any) -> list[Image]:
+        """Despeckle every scene, double precision."""
+        if self.run_all is not None:
+            found = self.run_all(scenes, setting)
+        else:
+            found = [self.run(scene, setting) for scene in scenes]
+        return [np.asarray(e, np.float64).reshape(s.intensity.shape) for e, s in zip(found, scenes, strict=True)]
 
 
 def needs(*packages: str) -> Callable[[], str | None]:

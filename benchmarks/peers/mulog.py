@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from rivals import Denoiser
 
 from sardiff.likelihoods.gamma import GammaSpeckle, log_speckle_moments
 
 from .base import Image
-from .log_domain import Denoiser
 
 __all__ = ["mulog"]
 

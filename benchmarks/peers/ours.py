@@ -22,6 +22,8 @@ def ours(weights: str, device: str = "cpu", seed: int = 0) -> dict[str, Peer]:
         return np.asarray(despeckle(da, looks=scene.looks, values="intensity", method=method, **options).values)
 
     return {
-        name: Peer(name=name, source="sardiff", run=lambda scene, _, method=name: run(scene, method), licence="MIT")
+        name: Peer(
+            name=name, source="sardiff", run=lambda scene, _, method=name: run(scene, method), licence="MIT", own=True
+        )
         for name in ESTIMATES
     }
