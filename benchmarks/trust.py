@@ -12,8 +12,9 @@ pixel" in independent clutter, "impulse response" at a random part of a pixel in
 own power over the mean clutter of the 9 x 9 pixels around it. The loss is measured over despeckled intensity of the
 pixel nearest to it, in dB.
 
-uncertainty: share of pixels whose truth lies in the central interval of a Gaussian in dB around the despeckled value,
-with the stated standard deviation; also for each tenth of the pixels by despeckled brightness.
+uncertainty: share of pixels whose truth lies in the central interval around the despeckled value, in dB, of as many of
+the stated standard deviations as the network's card says, or else as a Gaussian has; also for each tenth of the pixels
+by despeckled brightness.
 
 invention: a constant, and a slope of 10 dB across the scene, under speckle. What varies in 10 log10(despeckled / truth)
 is made up: its variance, the share of pixels more than 3 dB off, and false edges, the share of pixels where its Sobel
@@ -31,7 +32,7 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -54,7 +55,7 @@ from sardiff.errors import SardiffError
 from sardiff.metrics import enl, ratio_statistics
 from sardiff.priors.checkpoint import load_prior
 from sardiff.simulate import Cover, ImpulseResponse, correlated_speckle, landscape, speckle
-from sardiff.tasks.despeckle import Despeckle
+from sardiff.tasks.despeckle import Despeckle, DespeckleTiles
 from sardiff.tasks.inputs import settle_looks
 
 PARTS = ("radiometry", "targets", "uncertainty", "invention")
@@ -418,10 +419,10 @@ def point_targets(levels: Sequence[float], options: argparse.Namespace) -> dict[
 # Uncertainty
 
 
-def coverage(error_db: Image, spread_db: Image) -> dict[str, float]:
-    """Share of errors inside each nominal central interval of a Gaussian of the stated standard deviation."""
+def coverage(error_db: Image, spread_db: Image, factors: Mapping[float, float]) -> dict[str, float]:
+    """Share of errors inside each nominal central interval, so many times the stated standard deviation."""
     size = np.abs(error_db)
-    inside = {p: size <= NormalDist().inv_cdf((1 + p) / 2) * spread_db for p in NOMINAL}
+    inside = {p: size <= k * spread_db for p, k in factors.items()}
     return {f"{100 * p:g} %": float(np.mean(within)) for p, within in inside.items()}
 
 
@@ -430,7 +431,7 @@ def classes(values: Image, count: int) -> NDArray[np.int_]:
     return np.searchsorted(np.quantile(values, np.arange(1, count) / count), values, side="right")
 
 
-def uncertainty_row(scenes: Sequence[Restored], name: dict[str, Any]) -> dict[str, Any]:
+def uncertainty_row(scenes: Sequence[Restored], factors: Mapping[float, float], name: dict[str, Any]) -> dict[str, Any]:
     """Coverage over the pixels of all scenes, and for each tenth of them by despeckled brightness."""
     error, spread, brightness = (
         np.concatenate([part(scene)[np.isfinite(scene.error_db)] for scene in scenes]).astype(np.float64)
@@ -442,7 +443,7 @@ def uncertainty_row(scenes: Sequence[Restored], name: dict[str, Any]) -> dict[st
             "decile": k + 1,
             "mean level dB": float(10 * np.log10(brightness[tenth == k].mean())),
             "bias dB": float(error[tenth == k].mean()),
-            **coverage(error[tenth == k], spread[tenth == k]),
+            **coverage(error[tenth == k], spread[tenth == k], factors),
         }
         for k in range(10)
         if (tenth == k).any()
@@ -450,7 +451,7 @@ def uncertainty_row(scenes: Sequence[Restored], name: dict[str, Any]) -> dict[st
     nine = [row["90 %"] for row in by_decile]
     return {
         **name,
-        **coverage(error, spread),
+        **coverage(error, spread, factors),
         "90 %, least decile": min(nine),
         "90 %, most": max(nine),
         "bias dB": float(error.mean()),
@@ -462,11 +463,16 @@ def uncertainty_row(scenes: Sequence[Restored], name: dict[str, Any]) -> dict[st
     }
 
 
-def uncertainty(simulated: Simulated, levels: Sequence[float]) -> list[dict[str, Any]]:
+def interval_factors(apply: DespeckleTiles) -> dict[float, float]:
+    """Standard deviations on either side of the estimate in each nominal interval: measured, or a Gaussian's."""
+    return {p: dict(apply.intervals).get(p, NormalDist().inv_cdf((1 + p) / 2)) for p in NOMINAL}
+
+
+def uncertainty(simulated: Simulated, levels: Sequence[float], factors: Mapping[float, float]) -> list[dict[str, Any]]:
     rows = []
     for looks, kind in settings_of(levels):
         for name, scenes in (("validation", simulated.images), ("landscape", simulated.landscapes)):
-            rows.append(uncertainty_row(scenes(looks, kind), {"scenes": name, "L": looks, "speckle": kind}))
+            rows.append(uncertainty_row(scenes(looks, kind), factors, {"scenes": name, "L": looks, "speckle": kind}))
     record.table([_without(row, "deciles") for row in rows], "Truth inside nominal intervals, in dB around the result")
     return rows
 
@@ -653,7 +659,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "targets" in parts:
         results["targets"] = point_targets(levels, options)
     if "uncertainty" in parts:
-        results["uncertainty"] = uncertainty(simulated, levels)
+        apply = DespeckleTiles(Despeckle(looks=levels[0], method=options.method, uncertainty=True), prior)
+        results["intervals"] = interval_factors(apply)
+        results["uncertainty"] = uncertainty(simulated, levels, results["intervals"])
     if "invention" in parts:
         results["invention"] = invention(simulated, levels, options)
     record.emit("trust", options, results, began=began)

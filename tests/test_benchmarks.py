@@ -26,7 +26,7 @@ def load(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["quality", "real", "trust", "despeckle_peers", "correlated", "stacks", "engine", "kill", "invariance"]
+    "name", ["quality", "real", "trust", "despeckle_peers", "correlated", "ablation", "stacks", "engine", "kill", "invariance"]
 )
 def test_each_says_how_it_is_used(load, name, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -132,7 +132,8 @@ def test_nominal_intervals_hold_honest_errors(load):
     trust = load("trust")
     rng = np.random.default_rng(0)
     spread = rng.uniform(0.5, 2, 200_000)
-    held = trust.coverage(spread * rng.standard_normal(spread.size), spread)
+    factors = trust.interval_factors(trust.DespeckleTiles(trust.Despeckle(looks=1.0, method="scoring")))
+    held = trust.coverage(spread * rng.standard_normal(spread.size), spread, factors)
     assert list(held.values()) == pytest.approx(trust.NOMINAL, abs=0.005)
     assert set(np.bincount(trust.classes(rng.random(1000), 10))) == {100}
 

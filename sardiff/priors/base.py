@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sardiff.arrays import Images, PerImage
-from sardiff.priors.variance import LocalVariance
+from sardiff.priors.variance import Calibration, LocalVariance
 
 __all__ = ["UNKNOWN", "Denoiser", "Given", "Posterior", "Prior", "level", "tabulate"]
 
@@ -97,6 +97,8 @@ class Prior:
         The same variance by pixel, from the local contrast of D.
     posterior : Posterior, optional
         What the same network says of speckled images, if it was trained with them.
+    calibration : Calibration, optional
+        What the variances of `posterior`, which are calibrated by it already, are worth in intervals.
     local : bool
         Whether `receptive_field` is true. Attention, and normalisation over a whole tile, see everything: then the
         result depends on how a scene is cut into tiles.
@@ -118,6 +120,7 @@ class Prior:
     card: Mapping[str, Any] = field(default_factory=dict)
     local_variance: LocalVariance | None = None
     posterior: Posterior | None = None
+    calibration: Calibration | None = None
     local: bool = True
 
     def __post_init__(self) -> None:

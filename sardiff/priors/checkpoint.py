@@ -17,7 +17,7 @@ from sardiff.errors import PriorError
 from sardiff.priors.adapters.diffusers import load_folder
 from sardiff.priors.base import UNKNOWN, Given, Prior
 from sardiff.priors.network import LocalUNet
-from sardiff.priors.variance import LocalVariance
+from sardiff.priors.variance import Calibration, LocalVariance
 
 __all__ = ["SHIPPED", "load_prior", "load_weights", "measured_reach", "save_prior"]
 
@@ -34,6 +34,7 @@ def save_prior(
     *,
     variance: list[tuple[float, float]],
     local_variance: LocalVariance | None = None,
+    calibration: Calibration | None = None,
     licence: str,
     data: str,
     training: dict[str, Any],
@@ -41,8 +42,8 @@ def save_prior(
     """Write `out`.safetensors (float16) and its card `out`.json; returns the path of the weights.
 
     The card holds: format, network and its config, sha256 of the weights, units, bands, receptive field,
-    reach (`measured_reach`), stride, the variance tables (v(sigma), and by local contrast), licence, data
-    and training settings.
+    reach (`measured_reach`), stride, the variance tables (v(sigma), and by local contrast), the calibration of the
+    variance given measurements, licence, data and training settings.
     """
     weights = out.with_name(out.name + ".safetensors")
     new_weights, new_card = (out.with_name(out.name + end) for end in (".safetensors.new", ".json.new"))
@@ -60,6 +61,7 @@ def save_prior(
         "stride": network.stride,
         "variance": variance,
         "local_variance": None if local_variance is None else asdict(local_variance),
+        "calibration": None if calibration is None else asdict(calibration),
         "licence": licence,
         "data": data,
         "training": training,
@@ -124,6 +126,7 @@ def _load(weights: Path, device: str, written: tuple[int, ...]) -> Prior:
     return replace(
         prior,
         posterior=other.posterior,
+        calibration=other.calibration,
         receptive_field=max(prior.receptive_field, other.receptive_field),
         sha256=f"{prior.sha256}+{other.sha256}",
         card={**prior.card, "reach": reach},
@@ -136,7 +139,8 @@ def _load_alone(weights: Path, device: str) -> Prior:
         network = LocalUNet(**card["config"])
         network.load_state_dict(load_file(weights))
         variance = tuple((float(s), float(v)) for s, v in card["variance"])
-        local = card.get("local_variance")
+        local, worth = card.get("local_variance"), card.get("calibration")
+        calibration = None if worth is None else Calibration(**worth)
         network = network.float().to(device).eval().requires_grad_(False)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -146,7 +150,7 @@ def _load_alone(weights: Path, device: str) -> Prior:
         def posterior(x: Images, sigma: float | PerImage, given: Given) -> tuple[Images, Images]:
             mean, variance = network.moments(x, _per_image(sigma, x), given)
             assert variance is not None
-            return mean, variance
+            return mean, variance if calibration is None else calibration(variance)
 
         return Prior(
             denoise=denoise,
@@ -160,6 +164,7 @@ def _load_alone(weights: Path, device: str) -> Prior:
             units=card["units"],
             card=card,
             posterior=posterior if network.measured else None,
+            calibration=calibration,
         )
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]

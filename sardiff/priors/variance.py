@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from sardiff.arrays import Images
 from sardiff.blur import blurred, gaussian_window
 
-__all__ = ["CONTRAST_REACH", "LocalVariance", "local_contrast"]
+__all__ = ["CONTRAST_REACH", "Calibration", "LocalVariance", "local_contrast"]
 
 CONTRAST_DEVIATION = 3.0  # pixels: of the Gaussian window
 CONTRAST_REACH = 9  # pixels: its radius
@@ -52,10 +52,44 @@ class LocalVariance:
         table = torch.tensor(self.table, dtype=torch.float64).log()
         row = _interpolated(table, torch.tensor(self.sigmas, dtype=torch.float64).log(), math.log(sigma)).to(x0)
         axis = torch.tensor(self.contrasts, dtype=torch.float64).log().to(x0)
-        contrast = local_contrast(x0).clamp(self.contrasts[0], self.contrasts[-1]).log()
-        right = torch.searchsorted(axis, contrast.contiguous()).clamp(1, len(axis) - 1)
-        share = (contrast - axis[right - 1]) / (axis[right] - axis[right - 1])
-        return torch.lerp(row[right - 1], row[right], share).exp()
+        return _curve(axis, row, local_contrast(x0).clamp_min(self.contrasts[0]).log()).exp()
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a network's own standard deviation of a pixel is worth, measured on speckled images of known truth.
+
+    A network that was trained for the likelihood of its errors is right on average over what it was trained on; it
+    is too sure where texture is hidden in speckle. And its errors have wider tails than a Gaussian's.
+
+    Parameters
+    ----------
+    deviations : sequence of float
+        Stated standard deviations, rising, natural log units, all > 0.
+    factors : sequence of float
+        By how much the root mean square of the error is larger, at each; > 0.
+    intervals : sequence of (float, float)
+        (p, k): a share p of the errors is less than k calibrated standard deviations; both rising.
+    """
+
+    deviations: Sequence[float]
+    factors: Sequence[float]
+    intervals: Sequence[tuple[float, float]]
+
+    def __post_init__(self) -> None:
+        if len(self.deviations) < 2 or list(self.deviations) != sorted(set(self.deviations)):
+            raise ValueError(f"a calibration needs rising deviations, got {self.deviations}")
+        numbers = (*self.deviations, *self.factors, *(k for _, k in self.intervals))
+        if len(self.factors) != len(self.deviations) or not all(0 < n < math.inf for n in numbers):
+            raise ValueError("a calibration needs a positive factor for each deviation, and positive intervals")
+        if not all(0 < p < 1 for p, _ in self.intervals):
+            raise ValueError(f"intervals hold a share between 0 and 1, got {self.intervals}")
+
+    def __call__(self, variance: Images) -> Images:
+        """Return the calibrated variance."""
+        table = torch.tensor([self.deviations, self.factors], dtype=torch.float64)
+        axis, factors = table.log().to(variance)
+        return variance * (2 * _curve(axis, factors, variance.log() / 2)).exp()
 
 
 def local_contrast(x: Images) -> Images:
@@ -68,6 +102,14 @@ def local_contrast(x: Images) -> Images:
         return blurred(F.pad(image, rim, mode="replicate"), window)[..., inside, inside]
 
     return mean((x - mean(x)) ** 2).sqrt()
+
+
+def _curve(axis: Tensor, values: Tensor, at: Images) -> Images:
+    """The polygon through (axis, values), constant beyond its ends."""
+    at = at.clamp(axis[0], axis[-1])
+    right = torch.searchsorted(axis, at.contiguous()).clamp(1, len(axis) - 1)
+    share = (at - axis[right - 1]) / (axis[right] - axis[right - 1])
+    return torch.lerp(values[right - 1], values[right], share)
 
 
 def _interpolated(table: Tensor, axis: Tensor, at: float) -> Tensor:

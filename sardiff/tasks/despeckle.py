@@ -194,6 +194,15 @@ class DespeckleTiles:
             return self.weights
         return load_prior(self.weights, choose_device(self.device))
 
+    @property
+    def intervals(self) -> Sequence[tuple[float, float]]:
+        """(p, k): within k of its standard deviations in dB an estimate is right with probability p.
+
+        Measured on simulated speckle; empty where it was not. The errors' tails are wider than a Gaussian's.
+        """
+        worth = self.prior.calibration
+        return () if worth is None or self.settings.solver(self.prior) != "one-pass" else worth.intervals
+
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         return (
             type(self).__name__,

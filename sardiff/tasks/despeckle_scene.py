@@ -341,8 +341,11 @@ def _tile(apply: DespeckleTiles) -> int:
 
 
 def _tags(source: Source, apply: DespeckleTiles, looks: Looks, units: str | None) -> dict[str, str]:
-    prior = apply.prior
+    prior, worth = apply.prior, {}
+    if apply.settings.uncertainty and apply.intervals:
+        worth["intervals"] = {f"{100 * p:g} %": round(k, 3) for p, k in apply.intervals}
     return record(
+        **worth,
         settings={
             **asdict(apply.settings),
             "solver": apply.settings.solver(prior),

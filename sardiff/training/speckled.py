@@ -1,5 +1,7 @@
 """Speckle laid on clean patches, as products have it: what a network learns to see through."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
@@ -39,6 +41,13 @@ class Speckled:
 
     x0: Images
     given: Given
+
+    def to(self, device: str) -> Speckled:
+        """The same on a device."""
+        parts = (
+            part.to(device) for part in (self.given.y, self.given.variance, self.given.holes, self.given.correlation)
+        )
+        return Speckled(self.x0.to(device), Given(*parts))
 
 
 def speckled(x0: Images, seed: int, step: int) -> Speckled:

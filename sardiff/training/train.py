@@ -20,16 +20,17 @@ from sardiff.errors import SettingsError
 from sardiff.priors.base import UNKNOWN, Given
 from sardiff.priors.checkpoint import load_weights, save_prior
 from sardiff.priors.network import LocalUNet
+from sardiff.priors.variance import Calibration
 from sardiff.simulate import landscape
-from sardiff.training.calibrate import local_variance_table, variance_table
+from sardiff.training.calibrate import calibration, local_variance_table, variance_table
 from sardiff.training.ema import Average
 from sardiff.training.loss import denoising_loss, posterior_loss, random_sigmas
-from sardiff.training.patches import Patches, find_images, held_out, load_images
+from sardiff.training.patches import Image, Patches, find_images, held_out, load_images
 from sardiff.training.speckled import Speckled, speckled
 
 __all__ = ["Train", "TrainProgress", "train"]
 
-CALIBRATION_PATCHES = 64
+CALIBRATION_PATCHES, CALIBRATION_BATCHES = 64, 40
 CURVE_POINTS = 20
 PRIOR_SHARE, STATE_SHARE = 0.05, 0.2  # of the patches that have no measurement; of those that have a state as well
 LANDSCAPE_PIXELS = 640  # side of a simulated landscape
@@ -122,8 +123,9 @@ def train(
     images = load_images(find_images(folders), settings.patch)
     held = held_out(len(images), settings.held)
     mine = [im for im, h in zip(images, held, strict=True) if not h]
-    patches = Patches([*mine, *_landscapes(settings)], settings.patch)
-    kept = Patches([im for im, h in zip(images, held, strict=True) if h] or images, settings.patch)
+    patches = Patches([*mine, *_landscapes(settings, settings.landscapes)], settings.patch)
+    aside = [im for im, h in zip(images, held, strict=True) if h] or images
+    kept = Patches(aside, settings.patch)
 
     torch.manual_seed(settings.seed)
     network = LocalUNet(
@@ -180,6 +182,7 @@ def train(
         network,
         variance=variance_table(network, clean),
         local_variance=local_variance_table(network, clean),
+        calibration=_calibration(network, aside, settings, device) if settings.measured else None,
         licence=licence,
         data=data or ", ".join(sorted({folder.name for folder in folders})),
         training={**asdict(settings), "steps": step, "seconds": round(spent), "note": note, "curve": _thinned(curve)}
@@ -194,12 +197,22 @@ def _thinned(curve: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{name: float(f"{value:.4g}") for name, value in point.items()} for point in kept]
 
 
-def _landscapes(settings: Train) -> list[NDArray[np.float32]]:
+def _calibration(network: LocalUNet, images: Sequence[Image], settings: Train, device: str) -> Calibration:
+    """Of the posterior, on images and landscapes that were not trained on."""
+    seed = settings.seed + 1
+    patches = Patches(
+        [*images, *_landscapes(replace(settings, seed=seed + 5000), settings.landscapes // 6)], settings.patch
+    )
+    batches = (patches.batch(8, seed, i) for i in range(CALIBRATION_BATCHES))
+    return calibration(network, (speckled(x0, seed, i).to(device) for i, x0 in enumerate(batches)))
+
+
+def _landscapes(settings: Train, count: int) -> list[NDArray[np.float32]]:
     side = max(LANDSCAPE_PIXELS, settings.patch)
     steps_m = (3.0, 10.0, 10.0, 20.0)
     return [
         landscape((side, side), seed=settings.seed + 1000 + i, step_m=steps_m[i % len(steps_m)]).intensity[..., None]
-        for i in range(settings.landscapes)
+        for i in range(count)
     ]
 
 
@@ -216,12 +229,12 @@ def _loss(network: LocalUNet, patches: Patches, settings: Train, step: int, devi
     blind = role < PRIOR_SHARE
     sigma = torch.where(role < PRIOR_SHARE + STATE_SHARE, sigma, torch.inf)
     given = Given(
-        seen.given.y.to(device),
-        torch.where(blind, torch.inf, seen.given.variance).to(device),
-        torch.where(blind[:, None, None, None], 0.0, seen.given.holes).to(device),
-        torch.where(blind[:, None], UNKNOWN, seen.given.correlation).to(device),
+        seen.given.y,
+        torch.where(blind, torch.inf, seen.given.variance),
+        torch.where(blind[:, None, None, None], 0.0, seen.given.holes),
+        torch.where(blind[:, None], UNKNOWN, seen.given.correlation),
     )
-    return posterior_loss(network, Speckled(seen.x0.to(device), given), sigma.to(device), z)
+    return posterior_loss(network, Speckled(seen.x0, given).to(device), sigma.to(device), z)
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from sardiff.errors import SettingsError
 from sardiff.priors.checkpoint import load_prior
 from sardiff.priors.network import LocalUNet
 from sardiff.training import Train, train
+from sardiff.training.calibrate import _worth
 from sardiff.training.ema import Average
 from sardiff.training.loss import denoising_loss, posterior_loss, random_sigmas
 from sardiff.training.patches import Patches, find_images, held_out, load_images
@@ -153,7 +154,11 @@ def test_a_prior_goes_on_as_a_posterior(folder, tmp_path):
     path = train([folder], tmp_path / "both", Train(minutes=0.1, **both), start=prior, report=reports.append)
     loaded = load_prior(path)
     assert loaded.posterior is not None
-    assert loaded.card["training"]["measured"] is True
+    training = loaded.card["training"]
+    assert training["measured"] is True
+    assert training["before"]["measured"] is False
+    assert training["curve"][-1]["step"] == training["steps"]
+    assert loaded.calibration is not None and dict(loaded.calibration.intervals)[0.9] > 1
     assert reports[-1].validation < 2
 
 
@@ -180,3 +185,20 @@ def test_folders_without_images_are_named(tmp_path):
 def test_settings_out_of_range_are_refused(field, value):
     with pytest.raises(SettingsError, match=field):
         Train(**{field: value})
+
+
+def test_a_calibration_finds_what_stated_deviations_are_worth():
+    """Errors twice as large as stated where little is stated, and with the tails of a Gaussian mixture."""
+    rng = np.random.default_rng(0)
+    stated = np.exp(rng.uniform(math.log(0.1), math.log(1.0), 400_000))
+    scale = np.where(rng.random(stated.size) < 0.1, 2.0, 1.0) / math.sqrt(1.3)
+    error = stated * np.where(stated < 0.3, 2.0, 1.0) * scale * rng.standard_normal(stated.size)
+    worth = _worth(error, stated)
+    low, high = (torch.full((1, 1, 1, 1), sigma**2) for sigma in (0.15, 0.7))
+    assert float(worth(low) / low) == pytest.approx(4, rel=0.05)
+    assert float(worth(high) / high) == pytest.approx(1, rel=0.05)
+    calibrated = worth(torch.from_numpy(stated)[None, None, None] ** 2).sqrt().numpy().ravel()
+    assert [np.mean(np.abs(error) < k * calibrated) for _, k in worth.intervals] == pytest.approx(
+        [p for p, _ in worth.intervals], abs=0.005
+    )
+    assert dict(worth.intervals)[0.5] < 0.65 and dict(worth.intervals)[0.99] > 2.65

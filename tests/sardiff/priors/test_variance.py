@@ -1,12 +1,14 @@
 """The variance of a pixel, by noise level and local contrast."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from skimage.filters import gaussian
 
 from sardiff.priors.network import LocalUNet
-from sardiff.priors.variance import LocalVariance, local_contrast
+from sardiff.priors.variance import Calibration, LocalVariance, local_contrast
 from sardiff.training.calibrate import local_variance_table, variance_table
 
 TABLE = LocalVariance((0.1, 1.0), (0.1, 1.0), ((0.01, 0.04), (0.1, 0.4)))
@@ -57,3 +59,26 @@ def test_calibration_finds_the_error_there_is():
 def test_tables_that_make_no_sense_are_refused(sigmas, contrasts, table):
     with pytest.raises(ValueError, match="local variance table"):
         LocalVariance(sigmas, contrasts, table)
+
+
+def test_a_calibration_scales_what_was_stated_and_holds_beyond_its_ends():
+    worth = Calibration((0.1, 1.0), (2.0, 1.0), ((0.9, 1.6),))
+    stated = torch.tensor([0.01, 0.1, 10**-0.5, 1.0, 5.0])
+    expected = stated * torch.tensor([2.0, 2.0, 2**0.5, 1.0, 1.0])
+    torch.testing.assert_close(worth(stated[None, None, None] ** 2).sqrt().flatten(), expected)
+
+
+@pytest.mark.parametrize(
+    ("deviations", "factors", "intervals"),
+    [
+        ((0.1,), (1.0,), ()),
+        ((1.0, 0.1), (1.0, 1.0), ()),
+        ((0.1, 1.0), (1.0,), ()),
+        ((0.1, 1.0), (1.0, -1.0), ()),
+        ((0.1, 1.0), (1.0, 1.0), ((1.5, 1.0),)),
+        ((0.1, 1.0), (1.0, 1.0), ((0.5, math.nan),)),
+    ],
+)
+def test_a_calibration_that_is_none_is_refused(deviations, factors, intervals):
+    with pytest.raises(ValueError, match=r"calibration needs|intervals hold"):
+        Calibration(deviations, factors, intervals)
