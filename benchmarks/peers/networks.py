@@ -1,4 +1,8 @@
-"""MERLIN and SAR2SAR, networks of the package `deepdespeckling`, in the units that they were trained with."""
+"""MERLIN and SAR2SAR, networks of the package `deepdespeckling`, in the units that they were trained with.
+
+Version 0.8 imports GDAL, which it does not declare, and torch >= 2.6 refuses its file of SAR2SAR. Both are got round
+below; weights, tiles and arithmetic are its own.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,7 @@ from .base import Image, Scene
 
 __all__ = ["merlin", "missing", "sar2sar"]
 
-# Read when the package is imported, for formats and windows that nothing here uses. GDAL is no dependency of it, and
-# OpenCV wants libraries for windows that servers lack.
+# Imported for formats and windows that nothing here uses; OpenCV wants libraries for windows that servers may lack.
 _NOT_USED = {"osgeo": ("gdal",), "cv2": ()}
 
 
