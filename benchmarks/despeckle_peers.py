@@ -20,14 +20,15 @@ table gives everybody on exactly those. "Paired" is ours less the best peer, ima
 MERLIN is made for single-look complex pixels, and is left out where there are none.
 
 "claims" asks, of one image: how many pixels does one NaN take along, does the result change with the number of looks
-told (1 : 4), and how much of the log-speckle stays, for networks also when they are shown calibrated sigma nought.
+told (1 : 4), and how much of the log-speckle stays, for networks also when they are shown calibrated sigma nought. What
+was written here says of NaN nothing about its authors' programs.
 "real" despeckles a Sentinel-1 and a Capella scene with settings tuned on the simulated set nearest to them, as no truth
 is known: evenness (ENL), mean of measured over despeckled, and the autocorrelation at lag 1 of its logarithm where the
 ground is even, to be compared with that of the speckle.
 
 A peer that cannot run here is listed with the reason, and so is one that fails. With `--scratch FILE` every finding is
 kept in it at once: the same command goes on where it was cut, and runs over other sets, L or methods add up to one
-result.
+result. So do the files of runs side by side, put together without the first line of all but one.
 """
 
 from __future__ import annotations
@@ -281,7 +282,7 @@ def real_scene(real: Real, crop: int) -> Scene:
 def go_real(chosen: Sequence[Peer], real: Real, crop: int, ledger: Ledger, failures: dict[str, str]) -> None:
     """Despeckle a real scene with everybody's settings from the simulated set that is like it."""
     scene = real_scene(real, crop)
-    wanted = [(peer.name, peer, _setting_for(peer, real, scene.looks, ledger)) for peer in (SPECKLED, *chosen)]
+    wanted = [(peer.name, peer, _setting_for(peer, real, scene.looks, ledger)) for peer in chosen]
     wanted += [
         (f"{peer.name}, shown as it is", peer, (float(np.sqrt(np.mean(scene.intensity))), "nothing"))
         for peer in chosen

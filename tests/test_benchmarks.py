@@ -26,7 +26,8 @@ def load(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["quality", "real", "trust", "despeckle_peers", "correlated", "ablation", "stacks", "engine", "kill", "invariance"]
+    "name",
+    ["quality", "real", "trust", "despeckle_peers", "correlated", "ablation", "stacks", "engine", "kill", "invariance"],
 )
 def test_each_says_how_it_is_used(load, name, capsys):
     with pytest.raises(SystemExit) as ended:

@@ -18,7 +18,7 @@ from .refined_lee import refined_lee
 
 __all__ = ["NOT_PACKAGED", "PEERS", "Peer", "Scene"]
 
-STRENGTHS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 2.8)
+STRENGTHS = (0.4, 0.55, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 2.8)
 HEARD = "noise heard, times the law's"
 AMPLITUDES = (
     10.0,
