@@ -5,7 +5,8 @@
 #   make check      the whole gate: format, lint, types, imports, doctests, tests
 #   make test-all   the tests that take longer too, and those of the built wheel
 #   make lint       format, lint, types, imports
-#   make bench      measure quality, speed and durability into benchmarks/results (hours)
+#   make bench      measure quality, speed, trust and durability into benchmarks/results, and write docs/results.md (hours)
+#   make weights    train the two shipped networks on IMAGES into weights/ (docs/training.md; hours, resumes)
 #   make setup      the environment alone
 #   make clean      remove what these made, but for the environment
 #
@@ -14,19 +15,22 @@
 #   make test PYTHON=python3.12 PYTEST="-x -k gamma"
 #   make demo DEMO="--size 512"
 #   make bench BENCH=--quick
+#   make weights IMAGES=folder MINUTES=250
 
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?=
 BENCH ?=
 PYTEST ?=
+IMAGES ?= ../shared/data/train
+MINUTES ?= 250
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 RUN := $(BIN)/python -m pytest $(PYTEST)
 WITH_DOCTESTS := --doctest-modules tests sardiff tiling geo_io
 
-.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all bench demo clean
+.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all bench weights demo clean
 .DEFAULT_GOAL := help
 
 help:
@@ -80,9 +84,18 @@ demo: $(INSTALLED)
 	$(BIN)/sardiff demo $(DEMO)
 
 bench: $(INSTALLED)
-	for script in quality real stacks engine kill invariance; do \
+	for script in quality real stacks correlated trust engine kill invariance; do \
 		$(BIN)/python benchmarks/$$script.py --save $(BENCH) || exit 1; \
 	done
+	$(BIN)/python benchmarks/summary.py
+
+# The recipe of the shipped networks: first the prior alone, then, from there, the network that reads the measurement.
+weights: $(INSTALLED)
+	mkdir -p weights
+	test -f weights/log_intensity.safetensors || \
+		$(BIN)/sardiff train $(IMAGES) --out weights/log_intensity --minutes 120 --rate 5e-4
+	$(BIN)/sardiff train $(IMAGES) --out weights/log_speckle --minutes $(MINUTES) --rate 4e-4 --measured --landscapes 24 \
+		--start weights/log_intensity.safetensors
 
 clean:
 	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -313,3 +313,19 @@ def test_what_is_saved_names_no_place_of_the_machine_that_measured(load, tmp_pat
     assert str(tmp_path) not in saved
     for results in (BENCHMARKS / "results").glob("*.json"):
         assert '"/' not in results.read_text()
+
+
+def test_the_page_of_results_is_what_the_results_say(load):
+    load("summary").main(["--check"])
+
+
+def test_a_table_says_what_is_not_known(load):
+    summary = load("summary")
+    rows = [{"name": "a", "x": 1.0, "n": 3}, {"name": "b", "x": float("nan"), "n": None}]
+    text = summary.table(rows, {"name": "name", "twice": lambda row: 2 * row["x"], "n": "n"})
+    assert text.splitlines()[2:] == ["| a | 2.00 | 3 |", "| b | - | - |"]
+    merged, columns = summary.side_by_side(
+        [{"m": "a", "L": 1.0, "p": 5}, {"m": "a", "L": 4.0, "p": 6}], "m", "L", {"P": "p"}
+    )
+    assert list(columns) == ["m", "1 look: P", "4 looks: P"]
+    assert [merged[0][key] for key in columns.values()] == ["a", 5, 6]
