@@ -129,6 +129,25 @@ def test_ground_beside_a_hole_is_as_bright_as_elsewhere(method):
     assert 10 * math.log10(np.mean(rim)) == pytest.approx(0, abs=0.25)
 
 
+def test_what_an_estimate_of_bright_structure_lacks_goes_back_to_it():
+    """A network that shrinks bright pixels: their power comes back to them, where it is unsure, not to the ground."""
+    rng = np.random.default_rng(0)
+    truth = np.where(rng.random((1, SIDE, SIDE)) < 0.03, 30.0, 1.0)
+    scene = truth * speckle(truth.shape, 4.0, rng)
+    log_truth = torch.from_numpy(np.log(truth))[None]
+    bright = log_truth > 1
+
+    def posterior(x, sigma, given):
+        return torch.where(bright, log_truth - 0.4, log_truth).to(x), torch.where(bright, 0.5, 0.01).to(x)
+
+    prior = replace(smooth_prior(), posterior=posterior)
+    found = np.exp(DespeckleTiles(Despeckle(looks=4.0, quality="fast"), prior, "cpu")(*tiles_of(scene)))[0]
+    inner = (slice(None), slice(16, 48), slice(16, 48))
+    assert found[inner].mean() == pytest.approx(scene[inner].mean(), rel=0.02)
+    assert found[truth > 1].mean() == pytest.approx(30, rel=0.1)
+    assert np.median(found[truth == 1]) == pytest.approx(1, rel=0.06)
+
+
 @pytest.mark.parametrize("over_db", [20.0, 40.0, 60.0])
 def test_a_bright_target_stays_one_and_lights_up_nobody(over_db):
     """With the shipped prior: never brighter than measured, hardly darker, and its surroundings as they were."""
