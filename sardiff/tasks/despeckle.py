@@ -41,7 +41,9 @@ FEW_LOOKS = 2.0  # below, a third pass of scoring by the prior alone pays; above
 FILLS = 4  # times 36 pixels: farther than a network looks
 MOST_CORRELATED = 100  # pixels that vary as one: beyond, no network has seen such noise
 TARGET = (5.0, 10.0)  # dB: where an estimate begins to be taken for a target, and is one
+GLINT = (11.0, 14.0)  # dB: the same for the measurement of a pixel
 MOST = 1.5  # natural log units
+SURE = 0.1  # doubt below which all pixels count alike
 VARIANCE = (0.01, 3.0)  # natural log units squared, of the posterior where power is kept
 WINDOW = 12.0  # pixels: standard deviation of the Gaussian window within which radiometry is kept
 
@@ -238,8 +240,9 @@ class DespeckleTiles:
         with torch.no_grad():
             mean, variance = self._estimate(likelihood, band, tiles)
             target = _targets(likelihood, mean)
-            mean = mean + _log_gain(likelihood, torch.lerp(mean, likelihood.y, target))
-            mean = _with_power(likelihood, mean, torch.expm1(variance.clamp(*VARIANCE)), 1 - target)
+            doubt = torch.expm1(variance.clamp(*VARIANCE))
+            mean = mean + _log_gain(likelihood, torch.lerp(mean, likelihood.y, target), doubt)
+            mean = _with_power(likelihood, mean, doubt, 1 - target)
             mean = torch.where(likelihood.measured, torch.lerp(mean, likelihood.y, target), torch.nan)
             if not self.settings.uncertainty:
                 return mean.cpu().numpy(), None
@@ -361,32 +364,39 @@ def _targets(likelihood: GammaSpeckle, mean: Images) -> Images:
     """How far each pixel is a target, 0 to 1: a corner reflector has no speckle, its measurement is its value.
 
     A pixel is a target where the measurement is brighter than speckle can explain, its ratio y / x more than
-    `REACH` standard deviations of speckle above 1; or where the estimate itself stands out, by `TARGET` dB over
-    its morphological opening by 3 x 3 pixels, which only what is narrower than three pixels does. The
+    `REACH` standard deviations of speckle above 1; or where the estimate itself stands out by `TARGET` dB, or the
+    measurement by `GLINT` dB, over the morphological opening of the estimate by 3 x 3 pixels, which only what is narrower
+    than three pixels does. The
     change-over is gradual, so that rounding cannot flip a pixel (the rule of the enhanced filters of Lopes et
     al. 1990, IEEE TGRS 28(6), with a soft edge and, the second, by shape).
     """
     residual = torch.where(likelihood.measured, likelihood.y - mean, 0.0)
     missed = residual - math.log1p(REACH / math.sqrt(likelihood.looks))
-    low, high = (level / DB_PER_LOG for level in TARGET)
     opened = max_pool2d(-max_pool2d(-mean, 3, stride=1, padding=1), 3, stride=1, padding=1)
-    seen = (mean - opened - low) / (high - low)
-    share = torch.maximum(missed, seen).clamp(0, 1)
+    seen = _between(mean - opened, TARGET)
+    glint = _between(residual + mean - opened, GLINT)
+    share = torch.maximum(missed, torch.maximum(seen, glint)).clamp(0, 1)
     return share**2 * (3 - 2 * share)
 
 
-def _log_gain(likelihood: GammaSpeckle, mean: Images) -> Images:
+def _between(x: Images, ends_db: tuple[float, float]) -> Images:
+    low, high = (level / DB_PER_LOG for level in ends_db)
+    return (x - low) / (high - low)
+
+
+def _log_gain(likelihood: GammaSpeckle, mean: Images, doubt: Images) -> Images:
     """Log of the local mean of measured over that of despeckled intensity: adding it to the log estimate keeps power.
 
     The mean of the log is not the log of the mean: e^E[u] lies below E[e^u], by the posterior variance, which
     differs from place to place. Power is kept where, within a Gaussian window, both images have the same
     mean. (The mean of the ratio y / x would do on even ground; elsewhere its darkest pixels, of which the
     estimate knows least, would decide about the bright ones.) No pixel counts for more than `MOST` above
-    its surroundings, and no ratio for more than six standard deviations of speckle: a bright target, well
-    estimated or missed, says nothing of the ground around it.
+    its surroundings, the less the more it is in doubt, and no ratio for more than six standard deviations of speckle: a
+    bright target, well estimated or missed, says nothing of the ground around it. `doubt` is the posterior variance of
+    intensity over the squared estimate.
     """
     measured = likelihood.measured
-    weight = (mean - _local_mean(mean, measured, WINDOW)).clamp(max=MOST).exp()
+    weight = (mean - _local_mean(mean, measured, WINDOW)).clamp(max=MOST).exp() / (SURE + doubt)
     ratio = (likelihood.y - mean).exp().clamp(max=1 + 6 / math.sqrt(likelihood.looks))
     gain = _local_mean(weight * ratio, measured, WINDOW) / _local_mean(weight, measured, WINDOW).clamp_min(1e-30)
     return gain.clamp(0.5, 2.0).log()

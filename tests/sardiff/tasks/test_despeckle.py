@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from skimage.filters import gaussian
 
 from sardiff.errors import SettingsError
 from sardiff.priors.gaussian import StationaryGaussianPrior
@@ -132,7 +133,8 @@ def test_ground_beside_a_hole_is_as_bright_as_elsewhere(method):
 def test_what_an_estimate_of_bright_structure_lacks_goes_back_to_it():
     """A network that shrinks bright pixels: their power comes back to them, where it is unsure, not to the ground."""
     rng = np.random.default_rng(0)
-    truth = np.where(rng.random((1, SIDE, SIDE)) < 0.03, 30.0, 1.0)
+    blocks = np.kron(rng.random((SIDE // 4, SIDE // 4)) < 0.1, np.ones((4, 4)))  # too wide to be taken for targets
+    truth = np.where(blocks > 0, 30.0, 1.0)[None]
     scene = truth * speckle(truth.shape, 4.0, rng)
     log_truth = torch.from_numpy(np.log(truth))[None]
     bright = log_truth > 1
@@ -142,10 +144,10 @@ def test_what_an_estimate_of_bright_structure_lacks_goes_back_to_it():
 
     prior = replace(smooth_prior(), posterior=posterior)
     found = np.exp(DespeckleTiles(Despeckle(looks=4.0, quality="fast"), prior, "cpu")(*tiles_of(scene)))[0]
-    inner = (slice(None), slice(16, 48), slice(16, 48))
-    assert found[inner].mean() == pytest.approx(scene[inner].mean(), rel=0.02)
-    assert found[truth > 1].mean() == pytest.approx(30, rel=0.1)
-    assert np.median(found[truth == 1]) == pytest.approx(1, rel=0.06)
+    after, before = (gaussian(image[0], 12, truncate=3, mode="constant") for image in (found, scene))
+    np.testing.assert_allclose(after, before, rtol=0.03)  # without, 12 %
+    assert found[truth > 1].mean() == pytest.approx(30, rel=0.08)
+    assert np.median(found[truth == 1]) == pytest.approx(1, rel=0.08)
 
 
 @pytest.mark.parametrize("over_db", [20.0, 40.0, 60.0])
