@@ -36,6 +36,7 @@ def _exact(device: torch.device) -> torch.device:
     # TF32 keeps ten bits of mantissa: enough for one tile to differ visibly from the next.
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
     return device
 
 

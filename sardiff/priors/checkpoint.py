@@ -113,7 +113,7 @@ def _load(weights: Path, device: str, written: tuple[int, ...]) -> Prior:
     companion = prior.card.get("posterior")
     if companion is None:
         return prior
-    if not isinstance(companion, str) or Path(companion).name != companion:
+    if not (isinstance(companion, str) and companion and Path(companion).name == companion):
         raise PriorError(
             f"The card of {weights} names the posterior {companion!r}, which is no name of a file beside it."
         )

@@ -82,8 +82,9 @@ class Calibration:
         numbers = (*self.deviations, *self.factors, *(k for _, k in self.intervals))
         if len(self.factors) != len(self.deviations) or not all(0 < n < math.inf for n in numbers):
             raise ValueError("a calibration needs a positive factor for each deviation, and positive intervals")
-        if not all(0 < p < 1 for p, _ in self.intervals):
-            raise ValueError(f"intervals hold a share between 0 and 1, got {self.intervals}")
+        shares, widths = [p for p, _ in self.intervals], [k for _, k in self.intervals]
+        if shares != sorted(shares) or widths != sorted(widths) or not all(0 < p < 1 for p in shares):
+            raise ValueError(f"intervals hold rising shares between 0 and 1, got {self.intervals}")
 
     def __call__(self, variance: Images) -> Images:
         """Return the calibrated variance."""

@@ -159,12 +159,13 @@ def overlap_for(settings: Despeckle, prior: Prior) -> int:
 
     Three quarters of the overlap are beyond the blending ramp. They hold the prior's measured reach (where
     one denoising pass fades below a fifth of 0.01 dB), once more for samplers, whose passes through the
-    Jacobian or one after another reach farther, and the window that keeps radiometry, beyond one standard deviation of
-    which the little that differs no longer counts. Checked as a law in `tests/scenes/test_one_image.py`.
+    Jacobian or one after another reach farther, and the windows that keep radiometry, one upon the other: five of
+    their standard deviations, beyond which what differs no longer counts; and one, beyond where the network differs.
+    Checked as a law in `tests/scenes/test_one_image.py`.
     """
     reach = int(prior.card.get("reach", prior.receptive_field))
     passes = 1 if settings.solver(prior) in ESTIMATES else 2
-    least = max(passes * reach, reach + WINDOW, 3 * WINDOW)
+    least = max(passes * reach, reach + WINDOW, 5 * WINDOW)
     return math.ceil(least * 4 / 3 / 16) * 16
 
 
@@ -241,7 +242,7 @@ class DespeckleTiles:
             mean, variance = self._estimate(likelihood, band, tiles)
             target = _targets(likelihood, mean)
             doubt = torch.expm1(variance.clamp(*VARIANCE))
-            mean = mean + _log_gain(likelihood, torch.lerp(mean, likelihood.y, target), doubt)
+            mean = mean + _log_gain(likelihood, mean, doubt, 1 - target)
             mean = _with_power(likelihood, mean, doubt, 1 - target)
             mean = torch.where(likelihood.measured, torch.lerp(mean, likelihood.y, target), torch.nan)
             if not self.settings.uncertainty:
@@ -258,7 +259,7 @@ class DespeckleTiles:
         noises = [_PlaceNoise(self.settings.seed, k, band, tiles, mean.device) for k in range(self.settings.samples)]
         samples = torch.stack([last(self.samples(likelihood, mean, variance, noise)).x0 for noise in noises])
         mean = torch.logsumexp(samples, dim=0) - math.log(len(samples))
-        return mean, samples.var(dim=0, correction=min(1, len(samples) - 1))
+        return mean, samples.var(dim=0) if len(samples) > 1 else variance
 
     def _mean_over_orientations(self, likelihood: GammaSpeckle) -> tuple[Images, Images]:
         """Mean of the estimates from the image turned and mirrored, and its variance.
@@ -285,7 +286,7 @@ class DespeckleTiles:
             start, variance = one_pass(prior.posterior, likelihood, start)
             passes -= 1
             if not passes:
-                return finite(start), variance
+                return finite(start), finite(variance)
         step = last(scoring(prior.denoise, likelihood, start, steps=passes, estimated=prior.posterior is not None))
         return step.x0, prior.pixel_variance(step.x0, step.sigma)
 
@@ -365,16 +366,16 @@ def _targets(likelihood: GammaSpeckle, mean: Images) -> Images:
 
     A pixel is a target where the measurement is brighter than speckle can explain, its ratio y / x more than
     `REACH` standard deviations of speckle above 1; or where the estimate itself stands out by `TARGET` dB, or the
-    measurement by `GLINT` dB, over the morphological opening of the estimate by 3 x 3 pixels, which only what is narrower
-    than three pixels does. The
-    change-over is gradual, so that rounding cannot flip a pixel (the rule of the enhanced filters of Lopes et
-    al. 1990, IEEE TGRS 28(6), with a soft edge and, the second, by shape).
+    measurement by `GLINT` dB (more at less than one look), over the morphological opening of the estimate by 3 x 3
+    pixels, which only what is narrower than three pixels does. The change-over is gradual, so that rounding cannot
+    flip a pixel. The first is the rule of the enhanced filters of Lopes et al. (1990), IEEE TGRS 28(6), with a soft
+    edge.
     """
     residual = torch.where(likelihood.measured, likelihood.y - mean, 0.0)
     missed = residual - math.log1p(REACH / math.sqrt(likelihood.looks))
     opened = max_pool2d(-max_pool2d(-mean, 3, stride=1, padding=1), 3, stride=1, padding=1)
     seen = _between(mean - opened, TARGET)
-    glint = _between(residual + mean - opened, GLINT)
+    glint = _between(residual + mean - opened + min(math.log(likelihood.looks), 0.0), GLINT)
     share = torch.maximum(missed, torch.maximum(seen, glint)).clamp(0, 1)
     return share**2 * (3 - 2 * share)
 
@@ -384,32 +385,31 @@ def _between(x: Images, ends_db: tuple[float, float]) -> Images:
     return (x - low) / (high - low)
 
 
-def _log_gain(likelihood: GammaSpeckle, mean: Images, doubt: Images) -> Images:
+def _log_gain(likelihood: GammaSpeckle, mean: Images, doubt: Images, ground: Images) -> Images:
     """Log of the local mean of measured over that of despeckled intensity: adding it to the log estimate keeps power.
 
     The mean of the log is not the log of the mean: e^E[u] lies below E[e^u], by the posterior variance, which
     differs from place to place. Power is kept where, within a Gaussian window, both images have the same
     mean. (The mean of the ratio y / x would do on even ground; elsewhere its darkest pixels, of which the
     estimate knows least, would decide about the bright ones.) No pixel counts for more than `MOST` above
-    its surroundings, the less the more it is in doubt, and no ratio for more than six standard deviations of speckle: a
-    bright target, well estimated or missed, says nothing of the ground around it. `doubt` is the posterior variance of
-    intensity over the squared estimate.
+    its surroundings, the less the more it is in doubt, and no ratio for more than six standard deviations of speckle;
+    a target says nothing of the ground around it. `doubt` is the posterior variance of intensity over the squared
+    estimate, `ground` the share of a pixel that is no target.
     """
     measured = likelihood.measured
-    weight = (mean - _local_mean(mean, measured, WINDOW)).clamp(max=MOST).exp() / (SURE + doubt)
+    weight = (mean - _local_mean(mean, measured, WINDOW)).clamp(max=MOST).exp() * ground / (SURE + doubt)
     ratio = (likelihood.y - mean).exp().clamp(max=1 + 6 / math.sqrt(likelihood.looks))
     gain = _local_mean(weight * ratio, measured, WINDOW) / _local_mean(weight, measured, WINDOW).clamp_min(1e-30)
     return gain.clamp(0.5, 2.0).log()
 
 
 def _with_power(likelihood: GammaSpeckle, mean: Images, doubt: Images, ground: Images) -> Images:
-    """The log estimate, but so that local means of despeckled and measured intensity are the same.
+    """The log estimate, but with local means of intensity nearer to those of the measurement.
 
     What a Gaussian window lacks or has too much goes to its pixels in proportion to their posterior variance, in
     intensity: given the sum of Gaussian variables, that is how their means change. So it goes where bright
-    structure is uncertain and not over the ground around it. `doubt` is that variance over the squared estimate,
-    `ground` the share of a pixel that counts: targets, which are as measured, lack nothing. Iterated, since no pixel is
-    changed by more than a factor of two at once.
+    structure is uncertain and not over the ground around it. `doubt` and `ground` are those of `_log_gain`: targets,
+    which are as measured, lack nothing. Iterated, since no pixel is changed by more than a factor of two at once.
     """
     measured = likelihood.measured
     window = gaussian_window(math.ceil(3 * WINDOW), WINDOW)
@@ -417,8 +417,8 @@ def _with_power(likelihood: GammaSpeckle, mean: Images, doubt: Images, ground: I
     scale = x.sum(dim=(1, 2, 3), keepdim=True) / measured.sum(dim=(1, 2, 3), keepdim=True)  # for float32 to hold x^2
     x, y = x / scale, torch.where(measured, likelihood.y.exp(), 0.0) / scale
     for _ in range(2):
-        variance = doubt * ground * x**2
-        share = blurred(ground * (y - x), window) / blurred(variance, window).clamp_min(1e-30)
+        variance = doubt * x**2
+        share = blurred(ground * (y - x), window) / blurred(ground * variance, window).clamp_min(1e-30)
         x = x + (share * variance).clamp(-0.5 * x, x)
     return torch.where(measured, (x * scale).log(), mean)
 

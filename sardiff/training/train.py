@@ -113,7 +113,7 @@ def train(
 
     Computes in bfloat16 where that is faster (`sardiff.device.bfloat16`). State is kept beside the result
     (`out`.state.safetensors) every `save_every` seconds; the same call again goes on from there. `start` names
-    weights (of the same widths) to begin with. Returns the path of the weights.
+    weights (of the same widths) to begin with, which a kept state no longer needs. Returns the path of the weights.
 
     Raises
     ------
@@ -135,19 +135,12 @@ def train(
         mean_radius=settings.mean_radius,
         measured=settings.measured,
     ).to(device)
-    origin: dict[str, Any] = {}
-    if start is not None:
-        try:
-            weights, card = load_weights(start)
-            network.start_from(weights)
-            origin = {"before": card.get("training", {})}
-        except (KeyError, ValueError) as error:
-            raise SettingsError(f"{start} is no start for this network: {error}.") from error
+    state = out.with_name(out.name + ".state.safetensors")
+    origin = {} if start is None or state.exists() else _begin(network, start)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = Average(network, settings.decay)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.rate, betas=(0.9, 0.99), weight_decay=1e-3)
-    state = out.with_name(out.name + ".state.safetensors")
-    step, spent, curve = _resume(state, settings, network, average, optimizer)
+    step, spent, curve, origin = _resume(state, settings, network, average, optimizer, origin)
 
     total = settings.minutes * 60
     saved = began = time.monotonic()
@@ -171,7 +164,7 @@ def train(
         if time.monotonic() - saved > save_every or spent >= total:
             validation = _validation(network, average, kept, settings, device)
             curve.append({"step": step, "minutes": spent / 60, "loss": smooth, "validation": validation})
-            _keep(state, settings, network, average, optimizer, step, spent, curve)
+            _keep(state, settings, network, average, optimizer, step, spent, curve, origin)
             saved = time.monotonic()
         report(TrainProgress(step, spent, total, smooth, validation))
 
@@ -194,11 +187,23 @@ def _thinned(curve: list[dict[str, float]]) -> list[dict[str, float]]:
     """The curve for the card: every few points, and the last, in four digits."""
     every = -(-len(curve) // CURVE_POINTS)
     kept = curve[::-1][:: max(every, 1)][::-1]
-    return [{name: float(f"{value:.4g}") for name, value in point.items()} for point in kept]
+    return [
+        {name: value if name == "step" else float(f"{value:.4g}") for name, value in point.items()} for point in kept
+    ]
+
+
+def _begin(network: LocalUNet, start: Path) -> dict[str, Any]:
+    """Load weights to start from; what the card then says of the training before."""
+    try:
+        weights, card = load_weights(start)
+        network.start_from(weights)
+    except (KeyError, ValueError) as error:
+        raise SettingsError(f"{start} is no start for this network: {error}.") from error
+    return {"before": {"sha256": card["sha256"], **card.get("training", {})}}
 
 
 def _calibration(network: LocalUNet, images: Sequence[Image], settings: Train, device: str) -> Calibration:
-    """Of the posterior, on images and landscapes that were not trained on."""
+    """Of the posterior, on the images that were held out, if any were, and landscapes that were not trained on."""
     seed = settings.seed + 1
     patches = Patches(
         [*images, *_landscapes(replace(settings, seed=seed + 5000), settings.landscapes // 6)], settings.patch
@@ -265,24 +270,30 @@ def _keep(
     step: int,
     spent: float,
     curve: list[dict[str, float]],
+    origin: dict[str, Any],
 ) -> None:
     tensors = {f"network.{name}": p.detach().contiguous() for name, p in network.named_parameters()}
     tensors |= {f"average.{name}": p.contiguous() for name, p in average.weights.items()}
     for name, p in network.named_parameters():
         for moment in ("exp_avg", "exp_avg_sq"):
             tensors[f"{moment}.{name}"] = optimizer.state[p][moment].contiguous()
-    record = {"settings": asdict(settings), "step": step, "seconds": spent, "curve": curve}
+    record = {"settings": asdict(settings), "step": step, "seconds": spent, "curve": curve, "origin": origin}
     beside = state.with_name(state.name + ".new")
     save_file(tensors, beside, {"sardiff": json.dumps(record)})
     beside.replace(state)
 
 
 def _resume(
-    state: Path, settings: Train, network: LocalUNet, average: Average, optimizer: torch.optim.Optimizer
-) -> tuple[int, float, list[dict[str, float]]]:
-    """Step, seconds spent and curve of a kept state, loaded into what is given; zeros without one."""
+    state: Path,
+    settings: Train,
+    network: LocalUNet,
+    average: Average,
+    optimizer: torch.optim.Optimizer,
+    origin: dict[str, Any],
+) -> tuple[int, float, list[dict[str, float]], dict[str, Any]]:
+    """Step, seconds spent, curve and origin of a kept state, loaded into what is given; without one, a beginning."""
     if not state.exists():
-        return 0, 0.0, []
+        return 0, 0.0, [], origin
     with safe_open(state, framework="pt") as kept:
         record: dict[str, Any] = json.loads(kept.metadata()["sardiff"])
         mine = json.loads(json.dumps(asdict(settings)))
@@ -302,4 +313,4 @@ def _resume(
                     "exp_avg": kept.get_tensor(f"exp_avg.{name}").to(p),
                     "exp_avg_sq": kept.get_tensor(f"exp_avg_sq.{name}").to(p),
                 }
-    return record["step"], record["seconds"], record["curve"]
+    return record["step"], record["seconds"], record["curve"], record.get("origin", {})

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +22,7 @@ FORMAT = "sardiff-diffusers/1"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 LATENT = ("vae", "vqvae", "movq")  # folders beside a UNet that does not see pixels
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
+LARGEST, FARTHEST, WIDEST = 1e6, 4096, 16384  # of a number, of a distance in pixels, of all channels together
 SIDE = 256  # pixels: what a model was trained on, where its config does not say
 # What attention was called before diffusers 0.15, in weights that are still about.
 OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
@@ -90,8 +90,8 @@ class Card:
                 raise ValueError(f"{name} must be a number > 0, got {value!r}")
         for name, least in (("radius", 1), ("reach", 0)):
             value = getattr(self, name)
-            if not (type(value) is int and value >= least) and not (name == "reach" and value is None):
-                raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
+            if not (type(value) is int and least <= value <= FARTHEST) and not (name == "reach" and value is None):
+                raise ValueError(f"{name} must be a whole number from {least} to {FARTHEST}, got {value!r}")
         if not all(map(_is_number, (number for row in self.table for number in row))):
             raise ValueError("variance must be a table of numbers, [[sigma, v], ...]")
 
@@ -114,8 +114,7 @@ def load_folder(folder: Path, device: str | torch.device = "cpu") -> Prior:
     of the folder's is run, and no file outside it is read.
 
     Such a model has attention, or normalises over the whole tile: it is not `local`. Its `receptive_field` is, by
-    convention, a quarter of the side of the images it was trained on: tiles of about that size then consist of a core
-    half as wide and its surroundings.
+    convention, a quarter of the side of the images it was trained on.
 
     Raises
     ------
@@ -144,9 +143,13 @@ def _load(folder: Path, device: str, written: tuple[tuple[str, int], ...]) -> Pr
             "noise level between two timesteps."
         )
     side = config.get("sample_size") or SIDE
+    sides, widths = (v if isinstance(v, list) else [v] for v in (side, config.get("block_out_channels", [0] * 4)))
+    steps = schedule.get("num_train_timesteps", 1)
+    if not all(type(n) is int and 0 <= n <= LARGEST for n in (*sides, *widths, steps)) or sum(widths) > WIDEST:
+        raise PriorError(f"{files[1]} or {files[2].name} asks for more than a model of images has.")
     try:
         denoise = _denoiser(_network(config, files[3], device), schedule)
-        stride = 2 ** (len(config["block_out_channels"]) - 1)
+        stride = 2 ** (len(widths) - 1)
         x = torch.zeros(2, bands, 4 * stride, 4 * stride, device=device)
         with torch.no_grad():
             if not bool(denoise(x, 1.0).isfinite().all()):
@@ -159,7 +162,7 @@ def _load(folder: Path, device: str, written: tuple[tuple[str, int], ...]) -> Pr
                 mean_radius=None if card.around is None else card.radius,
             ),
             bands=1,
-            receptive_field=max(side if isinstance(side, list) else [side]) // 4,
+            receptive_field=min(max(sides), FARTHEST) // 4,
             stride=stride,
             variance=card.table,
             name=folder.name,
@@ -283,4 +286,4 @@ def _fingerprint(files: tuple[Path, ...]) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
