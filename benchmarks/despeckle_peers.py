@@ -243,7 +243,7 @@ def fill_cell(
             _failed(failures, f"{peer.name}, {kind}, L = {looks:g}", error)
             continue
         where = {"method": peer.name, "set": kind, "L": looks}
-        ledger.add("score", **where, setting=setting, **row, tuned=trials, own=peer.own)
+        ledger.add("score", **where, setting=setting, **row, tuned=trials, own=peer.own, code=record.code())
         text = f"{kind:12} L={looks:g}  {peer.name:18} {row['psnr']:.2f} dB  {time.monotonic() - began:.1f} s"
         print(text, file=sys.stderr, flush=True)
 
@@ -264,7 +264,13 @@ def ask_claims(
             continue
         case = part if peer.effort else whole
         try:
-            ledger.add("claims", method=peer.name, **claims(peer, case, rows[0]["setting"]), image=case.name)
+            ledger.add(
+                "claims",
+                method=peer.name,
+                **claims(peer, case, rows[0]["setting"]),
+                image=case.name,
+                code=record.code(),
+            )
         except Exception as error:
             _failed(failures, f"{peer.name}, claims", error)
 
@@ -314,7 +320,9 @@ def go_real(chosen: Sequence[Peer], real: Real, crop: int, ledger: Ledger, failu
             "bright dB": image["brightest kept dB"],
             "s/MP": seconds / (scene.intensity.size / 1e6),
         }
-        ledger.add("real", scene=real.name, method=name, setting=setting, **found, **{"tuned on": like})
+        ledger.add(
+            "real", scene=real.name, method=name, setting=setting, code=record.code(), **found, **{"tuned on": like}
+        )
 
 
 def _setting_for(peer: Peer, real: Real, looks: float, ledger: Ledger) -> tuple[Any, str]:
@@ -415,6 +423,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ledger = Ledger(options.scratch, {"prior": prior, "quick": options.quick, **plan.said()})
     except ValueError as error:
         parser.error(str(error))
+    mine, code = {peer.name for peer in everybody.values() if peer.own}, record.code()
+    ledger.forget(lambda finding: finding["method"] in mine and finding.get("code") != code)
 
     absent = {name: reason for name in names if (reason := everybody[name].missing())}
     chosen = [everybody[name] for name in names if name not in absent]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -15,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["commit", "data_folder", "emit", "machine", "parser", "peak_mb", "table", "use_threads"]
+__all__ = ["code", "commit", "data_folder", "emit", "machine", "parser", "peak_mb", "table", "use_threads"]
 
 HERE = Path(__file__).resolve().parent
 UNTOLD = ("save", "name", "out", "scratch")  # options that change no result
@@ -103,6 +104,13 @@ def weights(path: Any) -> str:
     from sardiff.priors.checkpoint import load_prior
 
     return "+".join(part[:16] for part in load_prior(path).sha256.split("+"))
+
+
+def code() -> str:
+    """Return what tells this version of the package's code from others."""
+    package = HERE.parent / "sardiff"
+    texts = (path.read_bytes() for path in sorted(package.rglob("*.py")))
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
 
 
 def emit(name: str, options: argparse.Namespace, results: Any, *, began: float) -> None:

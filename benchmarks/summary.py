@@ -15,6 +15,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import record
+
+from sardiff.priors.checkpoint import SHIPPED
+
 __all__ = ["main", "page"]
 
 HERE = Path(__file__).resolve().parent
@@ -118,18 +122,43 @@ def despeckle_peers(results: Row) -> str:
 
 def correlated(results: Row) -> str:
     parts = []
-    rows = [row for row in results.get("truth", []) if row["L"] == 1.0]
-    if rows:
-        merged, columns = side_by_side(rows, "treatment", "set", {"gain": "gain"})
+    if found := results.get("truth"):
+        scores = found["scores"]
+        sets = {f"{row['set']}, {_said(row['L'])}": None for row in scores}
+        rows = [{**row, "at": f"{row['set']}, {_said(row['L'])}"} for row in scores]
+        merged, _ = side_by_side(rows, "treatment", "at", {"gain": "gain", "images": "images"})
+        columns = {"treatment": "treatment"} | {at: _gain_on(at) for at in sets}
         parts.append(
-            "PSNR in dB over what ignoring the correlation gives, on the same images, at one look.\n\n"
-            + table(merged, columns)
+            "PSNR in dB over what ignoring the correlation gives, on the same images; how many these are, in brackets."
+            f"\n\n{table(merged, columns)}"
         )
     for part, text in (("real", "Real scenes"), ("complex", "Complex pixels of one look")):
         if results.get(part):
-            keys = [k for k, v in results[part][0].items() if isinstance(v, str | int | float)]
+            keys = ("treatment", "scene", "gap", "ENL before", "ENL after", "ratio mean", "ratio structure")
             parts.append(f"{text}.\n\n" + table(results[part], {k: k for k in keys}, 3))
+    if found := results.get("whitening"):
+        columns = {
+            "scene": "scene",
+            "band, rows": lambda row: row["band"][0],
+            "cols": lambda row: row["band"][1],
+            "lag 1 before, rows": lambda row: row["lags before"][0][0],
+            "cols ": lambda row: row["lags before"][1][0],
+            "after, rows": lambda row: row["lags after"][0][0],
+            "cols  ": lambda row: row["lags after"][1][0],
+        }
+        parts.append(
+            "What whitening does to complex pixels: the band that is filled, autocorrelation of intensity.\n\n"
+            + table(found, columns)
+        )
     return "\n\n".join(parts)
+
+
+def _gain_on(at: str) -> Callable[[Row], str | None]:
+    def cell(row: Row) -> str | None:
+        gain = row.get(f"{at} gain")
+        return None if gain is None else f"{gain:+.2f} ({row[f'{at} images']})"
+
+    return cell
 
 
 def real(results: Row) -> str:
@@ -256,8 +285,8 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
 
 
 def page(folder: Path) -> str:
-    """The page that these results make."""
-    parts = [HEAD.strip()]
+    """The page that these results make; those of other weights than the shipped ones say so."""
+    parts, shipped = [HEAD.strip()], record.weights(SHIPPED)
     for name, (title, write) in SECTIONS.items():
         path = folder / f"{name}.json"
         if not path.exists():
@@ -266,6 +295,8 @@ def page(folder: Path) -> str:
         named = "" if found["benchmark"] == name else f" --name {name}"
         command = f"`python benchmarks/{found['benchmark']}.py --save{named}`"
         source = f"{command}, commit {found['commit']}, {found['machine']['cpu']}."
+        if isinstance(found["results"], dict) and found["results"].get("prior", shipped) != shipped:
+            source += " **Measured with other weights than the shipped ones.**"
         parts.append(f"## {title}\n\n{source}\n\n{write(found['results'])}")
     return "\n\n".join(parts) + "\n"
 

@@ -329,3 +329,16 @@ def test_a_table_says_what_is_not_known(load):
     )
     assert list(columns) == ["m", "1 look: P", "4 looks: P"]
     assert [merged[0][key] for key in columns.values()] == ["a", 5, 6]
+
+
+def test_a_finding_that_is_forgotten_is_made_again_and_the_later_one_counts(load, tmp_path):
+    ledger = load("peers.ledger").Ledger
+    first = ledger(tmp_path / "kept.jl", {"crop": 64})
+    first.add("score", method="ours", psnr=1.0, code="old")
+    again = ledger(tmp_path / "kept.jl", {"crop": 64})
+    again.forget(lambda finding: finding["code"] != "new")
+    assert again.of("score") == []
+    again.add("score", method="ours", psnr=2.0, code="new")
+    third = ledger(tmp_path / "kept.jl", {"crop": 64})
+    third.forget(lambda finding: finding["code"] != "new")
+    assert [finding["psnr"] for finding in third.of("score", method="ours")] == [2.0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,10 @@ class Ledger:
             with self.path.open("a") as file:
                 file.write(line + "\n")
         return self.findings[-1]
+
+    def forget(self, unwanted: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Drop findings, for them to be made again; the file keeps them until then, and the later ones count."""
+        self.findings = [finding for finding in self.findings if not unwanted(finding)]
 
     def of(self, kind: str, **wanted: Any) -> list[dict[str, Any]]:
         """The findings of a kind that have these values, in their order."""

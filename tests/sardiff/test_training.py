@@ -158,7 +158,8 @@ def test_a_prior_goes_on_as_a_posterior(folder, tmp_path):
     assert training["measured"] is True
     assert training["before"]["measured"] is False
     assert training["curve"][-1]["step"] == training["steps"]
-    assert loaded.calibration is not None and dict(loaded.calibration.intervals)[0.9] > 1
+    assert loaded.calibration is not None
+    assert dict(loaded.calibration.intervals)[0.9] > 1
     assert reports[-1].validation < 2
 
 
@@ -201,4 +202,5 @@ def test_a_calibration_finds_what_stated_deviations_are_worth():
     assert [np.mean(np.abs(error) < k * calibrated) for _, k in worth.intervals] == pytest.approx(
         [p for p, _ in worth.intervals], abs=0.005
     )
-    assert dict(worth.intervals)[0.5] < 0.65 and dict(worth.intervals)[0.99] > 2.65
+    assert dict(worth.intervals)[0.5] < 0.65
+    assert dict(worth.intervals)[0.99] > 2.65

@@ -41,6 +41,11 @@ def test_a_scene_goes_in_and_comes_out_on_its_grid(run, scene, tmp_path):
     error = [np.sqrt(np.mean((10 * np.log10(image[measured] / truth[measured])) ** 2)) for image in (noisy, clean)]
     assert error[1] < error[0] / 2
     assert (spread[measured] > 0).all()
+    with rasterio.open(tmp_path / "out_std_db.tif") as doubted:
+        factors = json.loads(doubted.tags()["SARDIFF_INTERVALS"])
+    wrong_db = np.abs(10 * np.log10(clean[measured] / truth[measured]))
+    for share in (50, 80, 90, 95):
+        assert np.mean(wrong_db <= factors[f"{share} %"] * spread[measured]) == pytest.approx(share / 100, abs=0.12)
     for words in ("Values: intensity", "Looks: 1 (as asked for)", "out.tif: ", "out_std_db.tif: "):
         assert words in result.stderr
     assert result.stdout == ""

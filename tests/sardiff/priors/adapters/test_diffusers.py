@@ -117,7 +117,7 @@ def test_the_record_says_what_it_is(model):
     assert prior.name == folder.name
     assert prior.card["licence"] == "MIT"
     assert prior.v(0.5) == pytest.approx(0.25 / 1.25, rel=0.01)  # sigma_data is scale / 2 = 1
-    assert overlap_for(Despeckle(looks=1), prior) == 48
+    assert overlap_for(Despeckle(looks=1), prior) == 80
     write_card(folder, variance=[[0.1, 0.005], [1.0, 0.3]])
     other = load_prior(folder)
     assert other.v(1.0) == pytest.approx(0.3)
