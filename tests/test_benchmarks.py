@@ -1,6 +1,7 @@
 """The benchmarks start, and their own small functions tell the truth; what is heavy is run by hand."""
 
 import importlib
+import json
 from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -342,3 +343,26 @@ def test_a_finding_that_is_forgotten_is_made_again_and_the_later_one_counts(load
     third = ledger(tmp_path / "kept.jl", {"crop": 64})
     third.forget(lambda finding: finding["code"] != "new")
     assert [finding["psnr"] for finding in third.of("score", method="ours")] == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("named", "method"),
+    [
+        ("speckled", "speckled"),
+        ("BM3D on the logarithm", "log-BM3D"),
+        ("`one-pass`, fast", "one-pass, fast, 1 step"),
+        ("`one-pass`, balanced (the default)", "one-pass, balanced, 1 step"),
+        ("`scoring`, fast", "scoring, fast, 2 steps"),
+    ],
+)
+def test_the_table_of_the_readme_is_that_of_the_results(named, method):
+    kept = json.loads((BENCHMARKS / "results" / "quality.json").read_text())["results"]["fast"]
+    measured = {row["L"]: row for row in kept if row["method"] == method}
+    lines = (BENCHMARKS.parent / "README.md").read_text().splitlines()
+    (cells,) = [line.split("|")[2:-1] for line in lines if line.startswith(f"| {named} |")]
+    expected = [
+        f"{measured[looks][key]:{form}}" for looks in (1.0, 4.0) for key, form in (("psnr", ".2f"), ("ssim", ".3f"))
+    ]
+    assert [cell.strip() for cell in cells[:4]] == expected
+    if (seconds := cells[4].strip()) not in ("", "< 1"):
+        assert float(seconds) == pytest.approx(np.mean([row["in a scene"] for row in measured.values()]), rel=0.1)
