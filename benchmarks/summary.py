@@ -72,6 +72,11 @@ def _said(value: Any) -> str:
     return f"{value:g} {'look' if value == 1 else 'looks'}" if isinstance(value, float) else str(value)
 
 
+def folded(title: str, text: str) -> str:
+    """What is long, to be opened."""
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
+
+
 def quality(results: Row) -> str:
     rows, columns = side_by_side(
         results["fast"], "method", "L", {"PSNR": "psnr", "SSIM": "ssim", "s / Mpx": "in a scene"}
@@ -97,7 +102,7 @@ def despeckle_peers(results: Row) -> str:
         for looks in dict.fromkeys(row["L"] for row in results["scores"] if row["set"] == kind):
             rows = [row for row in results["scores"] if row["set"] == kind and row["L"] == looks]
             rows.sort(key=lambda row: -row["psnr"])
-            parts.append(f"**{kind}, {_said(looks)}**\n\n" + table(rows, columns))
+            parts.append(folded(f"{kind}, {_said(looks)}", table(rows, columns)))
     paired = {
         "speckle": "set",
         "looks": lambda row: f"{row['L']:g}",

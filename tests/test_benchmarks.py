@@ -359,7 +359,7 @@ def test_the_table_of_the_readme_is_that_of_the_results(named, method):
     kept = json.loads((BENCHMARKS / "results" / "quality.json").read_text())["results"]["fast"]
     measured = {row["L"]: row for row in kept if row["method"] == method}
     lines = (BENCHMARKS.parent / "README.md").read_text().splitlines()
-    (cells,) = [line.split("|")[2:-1] for line in lines if line.startswith(f"| {named} |")]
+    cells = next(line.split("|")[2:-1] for line in lines if line.startswith(f"| {named} |"))
     expected = [
         f"{measured[looks][key]:{form}}" for looks in (1.0, 4.0) for key, form in (("psnr", ".2f"), ("ssim", ".3f"))
     ]
