@@ -1,7 +1,8 @@
 """Can a despeckled image be trusted? Its radiometry, point targets, stated uncertainty, and what it makes up.
 
 Simulated speckle is independent from pixel to pixel or correlated by the default impulse response of
-`sardiff.simulate`, laid on made-up landscapes or validation images; the despeckler is told the true number of looks.
+`sardiff.simulate`, laid on made-up landscapes or validation images; the despeckler is told the true number of looks, and
+how many pixels of speckle vary as one.
 All ratios are of linear intensity.
 
 radiometry: mean of despeckled over mean of measured intensity in windows of 64 x 64 pixels, on the files of `real.py`
@@ -101,7 +102,22 @@ def draw(shape: tuple[int, int], looks: float, kind: str, rng: np.random.Generat
     return speckle(shape, looks, rng)
 
 
-def clean(measured: Image, looks: float, options: argparse.Namespace, *, uncertainty: bool = False) -> Image:
+def area(kind: str) -> float:
+    """How many pixels of this speckle vary as one."""
+    if kind == "independent":
+        return 1.0
+    response = ImpulseResponse()
+    return math.prod(1 + 2 * sum(response.correlation(lag, axis) for lag in range(1, 17)) for axis in (0, 1))
+
+
+def clean(
+    measured: Image,
+    looks: float,
+    options: argparse.Namespace,
+    *,
+    correlation: float | None = None,
+    uncertainty: bool = False,
+) -> Image:
     """(1, rows, cols) intensity, and with uncertainty a second band of dB: `sardiff.despeckle` on an array."""
     da = xr.DataArray(np.asarray(measured, np.float32), dims=("y", "x"))
     lazy = despeckle(
@@ -109,6 +125,7 @@ def clean(measured: Image, looks: float, options: argparse.Namespace, *, uncerta
         looks=looks,
         values="intensity",
         method=options.method,
+        correlation=correlation,
         uncertainty=uncertainty,
         overlap=16 if options.quick else None,
         weights=options.weights,
@@ -160,7 +177,9 @@ class Simulated:
     ) -> Restored:
         rng = generator(self.options, "scene", looks, kind, place)
         measured = (truth * draw(truth.shape, looks, kind, rng)).astype(np.float32)
-        return Restored(truth, measured, *clean(measured, looks, self.options, uncertainty=True), cover)
+        return Restored(
+            truth, measured, *clean(measured, looks, self.options, correlation=area(kind), uncertainty=True), cover
+        )
 
 
 def generator(options: argparse.Namespace, name: str, looks: float, kind: str, place: int) -> np.random.Generator:
@@ -209,9 +228,10 @@ def real_row(scene: Scene, options: argparse.Namespace) -> dict[str, Any]:
     """Despeckled over measured in the windows of one real file."""
     path = record.data_folder() / "sar" / scene.path
     source = open_raster(path, bands=(scene.date,) if scene.date else None)
-    looks = settle_looks(source, scene.looks).value  # type: ignore[arg-type]
+    found = settle_looks(source, scene.looks)  # type: ignore[arg-type]
+    looks = found.value
     measured = source[slice(0, 1), slice(0, source.shape[1]), slice(0, source.shape[2])][0]
-    estimate = clean(measured, looks, options)[0]
+    estimate = clean(measured, looks, options, correlation=found.area)[0]
     row = {"scene": scene.name, "L": looks, **ratio_summary(window_ratios(estimate, measured))}
     say(f"{scene.name}: despeckled")
     return row
@@ -409,7 +429,8 @@ def point_targets(levels: Sequence[float], options: argparse.Namespace) -> dict[
         else:
             mean, measured = imaged(clutter, targets, int(looks), rng)
         name = {"target": "one pixel" if kind == "independent" else "impulse response", "L": looks, "clutter": ground}
-        rows += target_rows(targets, mean, measured, clean(measured, looks, options)[0], name)
+        estimate = clean(measured, looks, options, correlation=area(kind))[0]
+        rows += target_rows(targets, mean, measured, estimate, name)
         say(f"targets of {name['target']}, L = {looks:g}, {ground} clutter: done")
     record.table(rows, f"Point targets: median loss at most {LOSS_DB} dB is asked for from {STRONG_DB:g} dB on")
     strong = [row for row in rows if row["level dB"] >= STRONG_DB]
@@ -506,7 +527,7 @@ def invention_row(truth: str, looks: float, kind: str, options: argparse.Namespa
         rng = generator(options, f"featureless {truth}", looks, kind, place)
         ground = featureless(truth, side, rng)
         measured = ground * draw(ground.shape, looks, kind, rng)
-        estimate = clean(measured, looks, options)[0]
+        estimate = clean(measured, looks, options, correlation=area(kind))[0]
         error, before = (10 * np.log10(np.asarray(image, np.float64) / ground) for image in (estimate, measured))
         steep = gradient_db(error)
         pixels, total, square = pixels + error.size, total + error.sum(), square + (error**2).sum()
@@ -568,9 +589,7 @@ def leakage(measured: Image, estimate: Image) -> dict[str, float]:
 
 def chance(pixels: int, kind: str) -> dict[str, float]:
     """Standard errors of both scores when the ratio is speckle alone: pixels that vary together count as one."""
-    response = ImpulseResponse()
-    area = math.prod(1 + 2 * sum(response.correlation(lag, axis) for lag in range(1, 17)) for axis in (0, 1))
-    share = (area if kind == "correlated" else 1.0) / pixels
+    share = area(kind) / pixels
     return {"structure": math.sqrt(share), "detail": math.sqrt(2 * (BINS**2 - 1)) * share}
 
 

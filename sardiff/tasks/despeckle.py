@@ -42,6 +42,7 @@ FILLS = 4  # times 36 pixels: farther than a network looks
 MOST_CORRELATED = 100  # pixels that vary as one: beyond, no network has seen such noise
 TARGET = (5.0, 10.0)  # dB: where an estimate begins to be taken for a target, and is one
 GLINT = (11.0, 14.0)  # dB: the same for the measurement of a pixel
+POINT_AREA = 2.0  # pixels that vary as one, from which on a point is wider than three
 MOST = 1.5  # natural log units
 SURE = 0.1  # doubt below which all pixels count alike
 VARIANCE = (0.01, 3.0)  # natural log units squared, of the posterior where power is kept
@@ -367,17 +368,24 @@ def _targets(likelihood: GammaSpeckle, mean: Images) -> Images:
     A pixel is a target where the measurement is brighter than speckle can explain, its ratio y / x more than
     `REACH` standard deviations of speckle above 1; or where the estimate itself stands out by `TARGET` dB, or the
     measurement by `GLINT` dB (more at less than one look), over the morphological opening of the estimate by 3 x 3
-    pixels, which only what is narrower than three pixels does. The change-over is gradual, so that rounding cannot
-    flip a pixel. The first is the rule of the enhanced filters of Lopes et al. (1990), IEEE TGRS 28(6), with a soft
-    edge.
+    pixels, which only what is narrower than three pixels does; the measurement over 5 x 5 pixels where speckle is
+    correlated, since there the impulse response makes a point that wide. The change-over is gradual, so that rounding
+    cannot flip a pixel. The first is the rule of the enhanced filters of Lopes et al. (1990), IEEE TGRS 28(6), with a
+    soft edge.
     """
     residual = torch.where(likelihood.measured, likelihood.y - mean, 0.0)
     missed = residual - math.log1p(REACH / math.sqrt(likelihood.looks))
-    opened = max_pool2d(-max_pool2d(-mean, 3, stride=1, padding=1), 3, stride=1, padding=1)
-    seen = _between(mean - opened, TARGET)
-    glint = _between(residual + mean - opened + min(math.log(likelihood.looks), 0.0), GLINT)
+    seen = _between(mean - _opened(mean, 3), TARGET)
+    level = _opened(mean, 5 if likelihood.area >= POINT_AREA else 3) - min(math.log(likelihood.looks), 0.0)
+    glint = _between(residual + mean - level, GLINT)
     share = torch.maximum(missed, torch.maximum(seen, glint)).clamp(0, 1)
     return share**2 * (3 - 2 * share)
+
+
+def _opened(x: Images, side: int) -> Images:
+    """Morphological opening by a square of odd side."""
+    eroded = -max_pool2d(-x, side, stride=1, padding=side // 2)
+    return max_pool2d(eroded, side, stride=1, padding=side // 2)
 
 
 def _between(x: Images, ends_db: tuple[float, float]) -> Images:
