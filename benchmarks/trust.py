@@ -1,8 +1,8 @@
 """Can a despeckled image be trusted? Its radiometry, point targets, stated uncertainty, and what it makes up.
 
 Simulated speckle is independent from pixel to pixel or correlated by the default impulse response of
-`sardiff.simulate`, laid on made-up landscapes or validation images; the despeckler is told the true number of looks, and
-how many pixels of speckle vary as one.
+`sardiff.simulate`, laid on made-up landscapes or validation images; the despeckler is told the true number of looks,
+and how many pixels of speckle vary as one.
 All ratios are of linear intensity.
 
 radiometry: mean of despeckled over mean of measured intensity in windows of 64 x 64 pixels, on the files of `real.py`
