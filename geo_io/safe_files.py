@@ -148,7 +148,8 @@ class _Zip:
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(name) as file:
                 content = file.read(MAX_XML_BYTES + 1)
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+            # RuntimeError: flags that zipfile knows no way with, such as patched data
             raise ReadError(f"{self.path}: cannot unpack {member}: {error}; download the product again") from error
         if len(content) > MAX_XML_BYTES:
             raise _too_large(self.path, member, len(content))

@@ -25,8 +25,8 @@ def choose_device(name: str = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.ones(1, device=device).item()  # "meta", which holds no numbers, fails here
+    except (RuntimeError, AssertionError, ImportError) as error:  # which, depends on what torch was built without
         reason = str(error).splitlines()[0]
         raise SettingsError(f"Device {name!r} cannot be used ({reason}). Try --device auto or --device cpu.") from error
     return _exact(device)

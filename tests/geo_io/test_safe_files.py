@@ -178,3 +178,23 @@ def test_is_safe_tells_products_from_other_things(make_safe, tmp_path):
     products = [made.path, made.path / "manifest.safe", made.zipped(tmp_path / "p.zip"), renamed, "gone.SAFE"]
     assert all(map(is_safe, products))
     assert not any(map(is_safe, [other, tmp_path / "a.tif", tmp_path, tmp_path / "gone.tif", tmp_path / "gone.zip"]))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (8, 99, "is packed in an unusual way; unpack it first"),  # a method that nobody knows
+        (6, 0x01, "encrypted; unpack it first"),
+        (6, 0x20, r"cannot unpack manifest\.safe: .*; download the product again"),  # patched data
+        (6, 0x40, r"cannot unpack manifest\.safe: .*; download the product again"),  # strongly encrypted
+    ],
+)
+def test_a_member_that_cannot_be_unpacked_is_refused(tmp_path, place, value, message):
+    path = write_zip(tmp_path / "x.zip")
+    content = bytearray(path.read_bytes())
+    central = content.index(b"PK\x01\x02")
+    for start in (place, central + place + 2):  # said in the member's own header and in the directory
+        content[start : start + 2] = value.to_bytes(2, "little")
+    path.write_bytes(content)
+    with pytest.raises(ReadError, match=rf"x\.zip.* {message}"):
+        open_files(path).read("manifest.safe")
