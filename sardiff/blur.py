@@ -20,6 +20,13 @@ def blurred(x: Images, window: Tensor) -> Images:
 
     As products with a banded matrix on either side: for windows of tens of pixels many times faster on a CPU than
     convolutions of one channel. Never in less than float32.
+
+    Parameters
+    ----------
+    x : Images
+        Finite: of a NaN or an infinity whole rows and cols become NaN.
+    window : Tensor
+        Symmetric, of odd length.
     """
     with torch.autocast(x.device.type, enabled=False):
         x = x if x.dtype == torch.float64 else x.float()

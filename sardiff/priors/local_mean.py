@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor
 
-from sardiff import blur
 from sardiff.arrays import Images
+from sardiff.blur import blurred, gaussian_window
 
-__all__ = ["gaussian_window", "local_mean"]
+__all__ = ["local_mean", "mean_window"]
 
 
-def gaussian_window(radius: int) -> Tensor:
+def mean_window(radius: int) -> Tensor:
     """Return the weights at -radius ... radius pixels, of standard deviation `radius` / 2.5; their sum is one."""
-    return blur.gaussian_window(radius, radius / 2.5)
+    return gaussian_window(radius, radius / 2.5)
 
 
 def local_mean(x: Images, window: Tensor) -> Images:
@@ -19,4 +19,4 @@ def local_mean(x: Images, window: Tensor) -> Images:
 
     Weights are renormalised at the tile's rim, so that a constant stays itself there too.
     """
-    return blur.blurred(x, window) / blur.blurred(torch.ones_like(x[:1, :1]), window)
+    return blurred(x, window) / blurred(torch.ones_like(x[:1, :1]), window)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from sardiff.arrays import Images, PerImage
 from sardiff.priors.base import UNKNOWN, Given
-from sardiff.priors.local_mean import gaussian_window, local_mean
+from sardiff.priors.local_mean import local_mean, mean_window
 
 __all__ = ["LocalUNet"]
 
@@ -77,7 +77,7 @@ class LocalUNet(nn.Module):
         self.stride = 2 ** len(widths)
         self.receptive_field = _receptive_field(depths, mean_radius)
 
-        self.register_buffer("window", gaussian_window(mean_radius), persistent=False)
+        self.register_buffer("window", mean_window(mean_radius), persistent=False)
 
         embed = 4 * widths[0]
         self.embed = nn.Sequential(

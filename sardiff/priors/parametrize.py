@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sardiff.arrays import Images, PerImage
 from sardiff.priors.base import Denoiser, level
-from sardiff.priors.local_mean import gaussian_window, local_mean
+from sardiff.priors.local_mean import local_mean, mean_window
 
 __all__ = ["PREDICTIONS", "Network", "edm", "grey", "log_intensity", "variance_preserving"]
 
@@ -107,7 +107,7 @@ def log_intensity(denoise: Denoiser, *, offset: float, scale: float, mean_radius
     moves m, and D(x + c; sigma) = D(x; sigma) + c. A mean over a whole tile would do that too, but differ from
     tile to tile.
     """
-    window = None if mean_radius is None else gaussian_window(mean_radius)
+    window = None if mean_radius is None else mean_window(mean_radius)
 
     def in_log_intensity(x: Images, sigma: float | PerImage) -> Images:
         centre = offset if window is None else local_mean(x, window) + offset

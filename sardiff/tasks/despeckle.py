@@ -389,6 +389,7 @@ def _opened(x: Images, side: int) -> Images:
 
 
 def _between(x: Images, ends_db: tuple[float, float]) -> Images:
+    """Where log-intensities lie from one end (0) to the other (1), not clamped."""
     low, high = (level / DB_PER_LOG for level in ends_db)
     return (x - low) / (high - low)
 

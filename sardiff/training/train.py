@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,16 @@ class TrainProgress:
     validation: float | None
 
 
+@dataclass
+class _Course:
+    """What a training has done so far, and what it began with; this is what a resumed one has to know."""
+
+    step: int = 0
+    seconds: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)
+    origin: dict[str, Any] = field(default_factory=dict)
+
+
 def train(
     folders: Sequence[Path],
     out: Path,
@@ -136,37 +146,39 @@ def train(
         measured=settings.measured,
     ).to(device)
     state = out.with_name(out.name + ".state.safetensors")
-    origin = {} if start is None or state.exists() else _begin(network, start)
+    course = _Course(origin={} if start is None or state.exists() else _begin(network, start))
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = Average(network, settings.decay)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.rate, betas=(0.9, 0.99), weight_decay=1e-3)
-    step, spent, curve, origin = _resume(state, settings, network, average, optimizer, origin)
+    if state.exists():
+        course = _resume(state, settings, network, average, optimizer)
 
     total = settings.minutes * 60
     saved = began = time.monotonic()
-    before, smooth = spent, math.nan
-    while spent < total:
-        rate = settings.rate * min(1.0, (step + 1) / 300) * (1 - spent / total)
+    before, smooth = course.seconds, math.nan
+    while course.seconds < total:
+        rate = settings.rate * min(1.0, (course.step + 1) / 300) * (1 - course.seconds / total)
         for group in optimizer.param_groups:
             group["lr"] = rate
         with bfloat16(torch.device(device)):
-            loss = _loss(network, patches, settings, step, device)
+            loss = _loss(network, patches, settings, course.step, device)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
-        average.update(network, step)
-        step += 1
-        spent = before + time.monotonic() - began
+        average.update(network, course.step)
+        course.step += 1
+        course.seconds = before + time.monotonic() - began
         value = float(loss.detach())
         smooth = value if math.isnan(smooth) else 0.99 * smooth + 0.01 * value
         validation = None
-        if time.monotonic() - saved > save_every or spent >= total:
+        if time.monotonic() - saved > save_every or course.seconds >= total:
             validation = _validation(network, average, kept, settings, device)
-            curve.append({"step": step, "minutes": spent / 60, "loss": smooth, "validation": validation})
-            _keep(state, settings, network, average, optimizer, step, spent, curve, origin)
+            minutes = course.seconds / 60
+            course.curve.append({"step": course.step, "minutes": minutes, "loss": smooth, "validation": validation})
+            _keep(state, settings, network, average, optimizer, course)
             saved = time.monotonic()
-        report(TrainProgress(step, spent, total, smooth, validation))
+        report(TrainProgress(course.step, course.seconds, total, smooth, validation))
 
     _use(network, average)
     clean = kept.batch(CALIBRATION_PATCHES, settings.seed + 1, 0).to(device)
@@ -178,8 +190,14 @@ def train(
         calibration=_calibration(network, aside, settings, device) if settings.measured else None,
         licence=licence,
         data=data or ", ".join(sorted({folder.name for folder in folders})),
-        training={**asdict(settings), "steps": step, "seconds": round(spent), "note": note, "curve": _thinned(curve)}
-        | origin,
+        training={
+            **asdict(settings),
+            "steps": course.step,
+            "seconds": round(course.seconds),
+            "note": note,
+            "curve": _thinned(course.curve),
+            **course.origin,
+        },
     )
 
 
@@ -267,33 +285,23 @@ def _keep(
     network: LocalUNet,
     average: Average,
     optimizer: torch.optim.Optimizer,
-    step: int,
-    spent: float,
-    curve: list[dict[str, float]],
-    origin: dict[str, Any],
+    course: _Course,
 ) -> None:
     tensors = {f"network.{name}": p.detach().contiguous() for name, p in network.named_parameters()}
     tensors |= {f"average.{name}": p.contiguous() for name, p in average.weights.items()}
     for name, p in network.named_parameters():
         for moment in ("exp_avg", "exp_avg_sq"):
             tensors[f"{moment}.{name}"] = optimizer.state[p][moment].contiguous()
-    record = {"settings": asdict(settings), "step": step, "seconds": spent, "curve": curve, "origin": origin}
+    record = {"settings": asdict(settings), **asdict(course)}
     beside = state.with_name(state.name + ".new")
     save_file(tensors, beside, {"sardiff": json.dumps(record)})
     beside.replace(state)
 
 
 def _resume(
-    state: Path,
-    settings: Train,
-    network: LocalUNet,
-    average: Average,
-    optimizer: torch.optim.Optimizer,
-    origin: dict[str, Any],
-) -> tuple[int, float, list[dict[str, float]], dict[str, Any]]:
-    """Step, seconds spent, curve and origin of a kept state, loaded into what is given; without one, a beginning."""
-    if not state.exists():
-        return 0, 0.0, [], origin
+    state: Path, settings: Train, network: LocalUNet, average: Average, optimizer: torch.optim.Optimizer
+) -> _Course:
+    """Load a kept state into what is given; the course that it was kept at."""
     with safe_open(state, framework="pt") as kept:
         record: dict[str, Any] = json.loads(kept.metadata()["sardiff"])
         mine = json.loads(json.dumps(asdict(settings)))
@@ -313,4 +321,4 @@ def _resume(
                     "exp_avg": kept.get_tensor(f"exp_avg.{name}").to(p),
                     "exp_avg_sq": kept.get_tensor(f"exp_avg_sq.{name}").to(p),
                 }
-    return record["step"], record["seconds"], record["curve"], record.get("origin", {})
+    return _Course(**{name: value for name, value in record.items() if name != "settings"})

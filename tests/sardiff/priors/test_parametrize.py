@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sardiff.priors.gaussian import GaussianPrior
-from sardiff.priors.local_mean import gaussian_window, local_mean
+from sardiff.priors.local_mean import local_mean, mean_window
 from sardiff.priors.parametrize import PREDICTIONS, edm, grey, log_intensity, variance_preserving
 
 ABAR = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), 0)
@@ -124,7 +124,7 @@ def test_around_the_local_mean_a_gain_is_carried_through():
     x = images(side=16)
     for gain in (-7.0, 20.0):
         torch.testing.assert_close(denoise(x + gain, 0.8), denoise(x, 0.8) + gain, rtol=0, atol=1e-5)
-    centre = local_mean(x, gaussian_window(3)) + 0.3
+    centre = local_mean(x, mean_window(3)) + 0.3
     torch.testing.assert_close(denoise(x, 0.8), centre + 2 * EXACT.denoise((x - centre) / 2, 0.4))
 
 

@@ -13,7 +13,7 @@ from sardiff.errors import PriorError
 from sardiff.likelihoods.gamma import GammaSpeckle
 from sardiff.priors.adapters.diffusers import CARD, FORMAT, OLD_NAMES, WEIGHTS, Card, load_folder
 from sardiff.priors.checkpoint import load_prior
-from sardiff.priors.local_mean import gaussian_window, local_mean
+from sardiff.priors.local_mean import local_mean, mean_window
 from sardiff.simulate import speckle
 from sardiff.solvers import diffpir, last
 from sardiff.tasks.despeckle import Despeckle, DespeckleTiles, overlap_for
@@ -142,7 +142,7 @@ def test_a_model_that_predicts_nothing_leaves_the_local_mean(model):
     scheduler = DDPMScheduler(prediction_type="sample")
     prior = load_folder(model(scheduler=scheduler, empty=True, around="local mean", radius=3, offset=0.5)[1])
     x = images()
-    torch.testing.assert_close(prior.denoise(x, 0.5), local_mean(x, gaussian_window(3)) + 0.5)
+    torch.testing.assert_close(prior.denoise(x, 0.5), local_mean(x, mean_window(3)) + 0.5)
 
 
 def test_files_at_the_top_and_old_names_are_read(model):
