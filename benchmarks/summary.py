@@ -99,10 +99,12 @@ def despeckle_peers(results: Row) -> str:
     measures = {"PSNR": "psnr", "SSIM": "ssim", "dB": "dB", "edges": "edges"}
     columns = {"method": "method", **measures, "images": "images", "s / Mpx": "cpu s/MP", "MiB / Mpx": "MiB/MP"}
     for kind in dict.fromkeys(row["set"] for row in results["scores"]):
-        for looks in dict.fromkeys(row["L"] for row in results["scores"] if row["set"] == kind):
+        for looks in sorted({row["L"] for row in results["scores"] if row["set"] == kind}):
             rows = [row for row in results["scores"] if row["set"] == kind and row["L"] == looks]
             rows.sort(key=lambda row: -row["psnr"])
             parts.append(folded(f"{kind}, {_said(looks)}", table(rows, columns)))
+    sets = list(dict.fromkeys(row["set"] for row in results["paired"]))
+    rows = sorted(results["paired"], key=lambda row: (sets.index(row["set"]), row["L"]))
     paired = {
         "speckle": "set",
         "looks": lambda row: f"{row['L']:g}",
@@ -115,7 +117,7 @@ def despeckle_peers(results: Row) -> str:
     text = (
         "Ours less the best tuned peer, image by image; ± the standard error of the mean over images. Peers that are "
     )
-    text += f"slow saw fewer images: {', '.join(results['slow ones on'])}.\n\n" + table(results["paired"], paired)
+    text += f"slow saw fewer images: {', '.join(results['slow ones on'])}.\n\n" + table(rows, paired)
     if results["not available"] or results["failed"]:
         absent = {**results["not available"], **results["failed"]}
         text += "\n\nNot compared: " + "; ".join(f"{name} ({reason})" for name, reason in absent.items()) + "."
