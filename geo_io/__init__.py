@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from geo_io.align import Aligned, Overlap, Raster, overlap
     from geo_io.dataarray import ArraySource, to_dataarray
     from geo_io.errors import GeoIOError, GridMismatch, ReadError, UnsafeInput, WriteError
     from geo_io.grid import Grid, require_same
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
     from geo_io.write import SceneWriter, check_output
 
 __all__ = [
+    "Aligned",
     "ArraySource",
     "GeoIOError",
     "Grid",
     "GridMismatch",
     "Metadata",
+    "Overlap",
+    "Raster",
     "RasterSource",
     "ReadError",
     "SafeSource",
@@ -38,6 +42,7 @@ __all__ = [
     "is_safe",
     "open_raster",
     "open_safe",
+    "overlap",
     "require_same",
     "sample",
     "to_dataarray",
@@ -46,6 +51,7 @@ __all__ = [
 
 # Imported when first asked for: `geo_io.harden` has to run before rasterio is imported anywhere.
 _HOMES = {
+    "align": ("Aligned", "Overlap", "Raster", "overlap"),
     "dataarray": ("ArraySource", "to_dataarray"),
     "errors": ("GeoIOError", "GridMismatch", "ReadError", "UnsafeInput", "WriteError"),
     "grid": ("Grid", "require_same"),

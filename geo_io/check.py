@@ -127,13 +127,14 @@ def _itemsize(dtype: str) -> int:
     return 4 if dtype == "complex_int16" else np.dtype(dtype).itemsize
 
 
-def refuse_pictures(dataset: Any, bands: tuple[int, ...], name: str) -> None:
-    """Refuse colour tables and 8-bit RGB: pictures of something, not measurements."""
+def refuse_pictures(dataset: Any, bands: tuple[int, ...], name: str, *, coloured: bool = False) -> None:
+    """Refuse colour tables, and but for `coloured` 8-bit RGB: pictures of something, not backscatter."""
     colours = [dataset.colorinterp[b - 1] for b in bands]
     if ColorInterp.palette in colours:
-        raise ReadError(f"{name} is paletted: its pixels are indices of colours, not backscatter; give a radar image")
+        wanted = "expand it to RGB with gdal_translate -expand rgb" if coloured else "give a radar image"
+        raise ReadError(f"{name} is paletted: its pixels are indices of colours, not measurements; {wanted}")
     rgb = {ColorInterp.red, ColorInterp.green, ColorInterp.blue}
-    if rgb <= set(colours) and {dataset.dtypes[b - 1] for b in bands} == {"uint8"}:
+    if not coloured and rgb <= set(colours) and {dataset.dtypes[b - 1] for b in bands} == {"uint8"}:
         raise ReadError(
             f"{name} is an 8-bit RGB picture, not backscatter: give a radar image "
             f"(if its bands are radar after all: gdal_translate -colorinterp undefined,undefined,undefined)"

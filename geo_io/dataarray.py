@@ -57,8 +57,9 @@ class ArraySource:
         centres. Unmeasured: NaN, and the attribute `_FillValue`, `missing_value` or `nodata`.
         The attributes `scale_factor` and `add_offset` are applied, or rioxarray's `scales` and `offsets`, which
         have one number per band.
-    values : {"auto", "intensity", "amplitude", "db", "complex"}
-        What the pixels mean. "auto" decides by attributes and statistics, for which it reads part of the array.
+    values : {"auto", "intensity", "amplitude", "db", "complex", "physical"}
+        What the pixels mean. "auto" decides by attributes and statistics, for which it reads part of the array;
+        "physical" is for what is no radar image.
 
     Raises
     ------

@@ -47,7 +47,7 @@ def open_raster(
     values: Values | Literal["auto"] = "auto",
     bands: Sequence[int] | None = None,
 ) -> RasterSource:
-    """Open a GeoTIFF, COG, BigTIFF or VRT of radar backscatter.
+    """Open a GeoTIFF, COG, BigTIFF or VRT, of radar backscatter unless `values` is "physical".
 
     Nothing beside the file is read (no `.msk`, `.ovr`, `.aux.xml`, world file), a VRT may read files in its own
     folder only, and nothing is fetched.
@@ -56,8 +56,9 @@ def open_raster(
     ----------
     path : path
         A local file.
-    values : {"auto", "intensity", "amplitude", "db", "complex"}
-        What the pixels mean. "auto" decides by tags and statistics; complex files are single-look complex.
+    values : {"auto", "intensity", "amplitude", "db", "complex", "physical"}
+        What the pixels mean. "auto" decides by tags and statistics; complex files are single-look complex. "physical"
+        is for what is no radar image: pixels as stored, times scale, plus offset.
     bands : sequence of int, optional
         Which bands, counted from 1. All but alpha by default.
 
@@ -72,7 +73,7 @@ def open_raster(
     with open_checked(target, name) as dataset:
         refuse_absurd(dataset, files, name)
         chosen = _choose_bands(dataset, bands, name)
-        refuse_pictures(dataset, chosen, name)
+        refuse_pictures(dataset, chosen, name, coloured=values == "physical")
         metadata, masked = _describe(dataset, chosen, name)
         scaling = tuple(tuple(float(n[b - 1]) for b in chosen) for n in (dataset.scales, dataset.offsets))
         grid = _grid(dataset, name)

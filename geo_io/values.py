@@ -1,4 +1,4 @@
-"""What stored pixels mean: linear intensity, amplitude or decibels; told by tags and statistics, or not at all."""
+"""What stored pixels mean: linear intensity, amplitude or decibels, told by tags and statistics; or what they say."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = [
     "zeros_are_fill",
 ]
 
-Values = Literal["intensity", "amplitude", "db", "complex"]
-Units = Literal["intensity", "amplitude", "db"]
+Values = Literal["intensity", "amplitude", "db", "complex", "physical"]
+Units = Literal["intensity", "amplitude", "db", "physical"]
 
 DB_PER_LOG = 10 / math.log(10)
 
@@ -70,12 +70,16 @@ def to_intensity(stored: NDArray[Any], values: Values) -> NDArray[np.float32]:
     ----------
     stored : ndarray
         Physical pixels (scale and offset applied), any shape; NaN: not measured.
-    values : {"intensity", "amplitude", "db", "complex"}
-        What they mean. Zero and negative intensities and amplitudes (fill, or thermal noise removed) are no
-        measurements; in decibels every finite value is (but see `zeros_are_fill`). An intensity beyond float32 is
-        none either.
+    values : {"intensity", "amplitude", "db", "complex", "physical"}
+        What they mean. "physical" is no backscatter (reflectance, digital counts, elevation) and stays what it is,
+        with every finite value a measurement. Zero and negative intensities and amplitudes (fill, or thermal noise
+        removed) are no measurements; in decibels every finite value is (but see `zeros_are_fill`). An intensity beyond
+        float32 is none either.
     """
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if values == "physical":
+            pixels = np.asarray(stored, np.float32)
+            return np.where(np.isfinite(pixels), pixels, np.float32(np.nan))
         if values == "db":
             # The exponent in float64 for what float32 would round by some 1e-5 dB.
             intensity = np.exp(np.asarray(stored, np.float64) / DB_PER_LOG).astype(np.float32)
@@ -100,7 +104,7 @@ def zeros_are_fill(values: Values, dtype: str) -> bool:
 
 
 def from_intensity(intensity: NDArray[np.floating[Any]], units: Units) -> NDArray[np.float32]:
-    """Return linear intensity in other units, the inverse of `to_intensity`; NaN stays NaN."""
+    """Return linear intensity in other units, the inverse of `to_intensity`; NaN stays NaN, "physical" as it is."""
     with np.errstate(divide="ignore", invalid="ignore"):
         if units == "db":
             out = DB_PER_LOG * np.log(np.asarray(intensity, np.float64))

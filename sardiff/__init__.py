@@ -3,6 +3,7 @@
 >>> import sardiff
 >>> lazy = sardiff.despeckle(dataarray, looks=4.4)  # doctest: +SKIP
 >>> sardiff.despeckle("scene.tif", "clean.tif")  # doctest: +SKIP
+>>> sardiff.fuse("s1_vv.tif", "s2_rgb.tif", "fused.tif")  # doctest: +SKIP
 """
 
 from importlib.metadata import PackageNotFoundError
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sardiff.tasks.despeckle_scene import despeckle
+    from sardiff.tasks.fuse_scene import fuse
 
-__all__ = ["__version__", "despeckle"]
+__all__ = ["__version__", "despeckle", "fuse"]
 
 try:
     __version__ = _version("sardiff")
@@ -26,4 +28,8 @@ def __getattr__(name: str) -> Any:
         from sardiff.tasks.despeckle_scene import despeckle
 
         return despeckle
+    if name == "fuse":
+        from sardiff.tasks.fuse_scene import fuse
+
+        return fuse
     raise AttributeError(f"module 'sardiff' has no attribute {name!r}")

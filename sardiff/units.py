@@ -1,7 +1,8 @@
 """Every change of units, next to its inverse; for floats, NumPy arrays and tensors alike.
 
 `intensity` is linear power, `log_intensity` its natural log, `intensity_db` its decibels, `amplitude` its
-square root. What has no logarithm (zero, negative, infinite, NaN) was not measured: it becomes NaN.
+square root. What has no logarithm (zero, negative, infinite, NaN) was not measured: it becomes NaN. `grey` is luminance
+scaled to 0 (dark) ... 1 (bright), `log_luminance` what our priors see of it.
 """
 
 import math
@@ -17,16 +18,25 @@ __all__ = [
     "amplitude_from_intensity",
     "db_from_intensity",
     "db_from_log",
+    "grey_from_log_luminance",
     "intensity_from_amplitude",
     "intensity_from_complex",
     "intensity_from_db",
     "intensity_from_log",
     "log_from_db",
     "log_from_intensity",
+    "log_luminance_from_grey",
 ]
 
 DB_PER_LOG = 10 / math.log(10)
 """Decibels in one unit of natural log-intensity, about 4.343."""
+
+DARK = 0.3
+"""Grey added before the logarithm: a prior of log-intensity, in which noise is as large in the dark, else spends its
+attention there, and fusion with it."""
+
+LEAST_GREY = -0.2
+"""Darkest grey that has a logarithm; darker ones are taken for this one."""
 
 Values = TypeVar("Values", float, NDArray[Any], Tensor)
 
@@ -72,6 +82,21 @@ def intensity_from_amplitude(amplitude: Values) -> Values:
     """Return linear power; NaN where the amplitude is not positive and finite."""
     known = _measured(amplitude)
     return known.square() if isinstance(known, Tensor) else np.square(known)
+
+
+def log_luminance_from_grey(grey: Values) -> Values:
+    """Return 2 ln((grey + DARK) / (1 + DARK)): log-intensity, if grey were the amplitude; 0 for white."""
+    if isinstance(grey, Tensor):
+        return 2 * ((grey.clamp(min=LEAST_GREY) + DARK) / (1 + DARK)).log()
+    if isinstance(grey, float | int):
+        return 2 * math.log((max(grey, LEAST_GREY) + DARK) / (1 + DARK))
+    return 2 * np.log((np.maximum(grey, LEAST_GREY) + DARK) / (1 + DARK))
+
+
+def grey_from_log_luminance(log_luminance: Values) -> Values:
+    """Return grey, from its log-luminance."""
+    half = log_luminance / 2
+    return (1 + DARK) * (half.exp() if isinstance(half, Tensor) else np.exp(half)) - DARK
 
 
 def intensity_from_complex(slc: Values) -> Values:

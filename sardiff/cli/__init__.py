@@ -21,6 +21,7 @@ COMMANDS = {  # in the order people need them; said here so that `sardiff --help
     "demo": "Simulate a scene, despeckle it, score it, and draw a picture of it all.",
     "inspect": "Say what a file is: values, georeferencing, looks, correlation of speckle.",
     "despeckle": "Take the speckle out of a SAR scene; same grid, same units.",
+    "fuse": "Fuse a SAR and an optical scene into one image.",
     "score": "Compare a scene before and after, with or without the truth.",
     "simulate": "Make a georeferenced radar scene whose truth is known.",
     "train": "Train a prior on folders of images and rasters.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sardiff.cli import options
-from sardiff.cli.progress import Kind, clock, reporter
+from sardiff.cli.endings import closing, default_workers, how_to_go_on
+from sardiff.cli.progress import Kind, reporter
 from sardiff.cli.signals import Stopped
 
 if TYPE_CHECKING:
-    import torch
-
     from sardiff.tasks.scene import Progress
 
 __all__ = ["despeckle"]
+
+SPREAD = (
+    "the standard deviation in dB. Lay it over the result in QGIS, singleband pseudocolour from 0 to 3: high where the "
+    "result is in doubt."
+)
 
 
 @click.command(epilog="Example: sardiff despeckle scene.tif clean.tif --uncertainty")
@@ -82,51 +85,13 @@ def despeckle(
                 **settings,
             )
         except Stopped as stop:
-            stop.advice = _how_to_go_on(output, last)
+            stop.advice = how_to_go_on(output, last)
             raise
         written = [output] if spread is False else [output, uncertainty_path(output, spread)]
         seconds = time.monotonic() - began
         told.done(
-            _closing(written, seconds, last),
+            closing(written, seconds, last, () if spread is False else (SPREAD,)),
             outputs=[str(path) for path in written],
             bytes=sum(path.stat().st_size for path in written),
             seconds=round(seconds, 3),
         )
-
-
-def default_workers(device: torch.device) -> int:
-    """One where a GPU computes; on a CPU two, each with half of the cores: one reads and blends while one computes."""
-    return 2 if device.type == "cpu" and (os.cpu_count() or 1) >= 2 else 1
-
-
-def _how_to_go_on(output: Path, last: Progress | None) -> str:
-    begin_again = "Nothing was written yet; run the same command to begin again."
-    if last is None:  # perhaps in the middle of an import: import nothing more
-        return begin_again
-    from geo_io.partial import hidden_names
-
-    partial = hidden_names(output)[0]
-    if not partial.exists():
-        return begin_again
-    kept = "All tiles are" if last.done == last.total else f"{last.done} of {last.total} tiles are"
-    return f"{kept} kept in {partial}; run the same command to go on from there."
-
-
-def _closing(written: list[Path], seconds: float, last: Progress | None) -> str:
-    rate = f", {last.megapixels / seconds:.3g} Mpx/s" if last is not None and last.megapixels else ""
-    said = f"{written[0]}: {_size(written[0])}, {clock(seconds)}{rate}."
-    if len(written) > 1:
-        said += (
-            f"\n{written[1]}: {_size(written[1])}, the standard deviation in dB. Lay it over the result in QGIS, "
-            "singleband pseudocolour from 0 to 3: high where the result is in doubt."
-        )
-    return said
-
-
-def _size(path: Path) -> str:
-    size = float(path.stat().st_size)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"

@@ -19,6 +19,7 @@ __all__ = ["Kind", "Reporter", "clock", "reporter"]
 
 Kind = Literal["auto", "json", "none"]
 PROTOCOL = 1
+DOING = {"despeckle": "despeckling", "fuse": "fusing"}  # what tiles are for, by command
 EVERY = 0.5  # seconds between two words on training, which takes many steps a second
 
 
@@ -112,10 +113,10 @@ class Bar(Reporter):
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=28), TextColumn("{task.fields[words]}"))
         self.live = Live(*columns, console=self.console, transient=True)
         self.task: Any = None
-        self.device = ""
+        self.device = self.doing = ""
 
     def start(self, command: str, device: str, **facts: Any) -> None:
-        self.device = device
+        self.device, self.doing = device, DOING.get(command, command)
         self.task = self.live.add_task(command, total=1.0, words="reading")
         self.live.start()
 
@@ -123,10 +124,12 @@ class Bar(Reporter):
         self.console.print(sentence, markup=False, soft_wrap=True)
 
     def progress(self, now: Progress) -> None:
-        if now.phase == "tiles":
+        if now.phase in ("tiles", "despeckle"):
             eta = "" if now.eta_seconds is None else f", {clock(now.eta_seconds)} left"
             words = f"{now.done}/{now.total} tiles, {now.rate:.3g} Mpx/s{eta} · {self.device}"
-            self._show("despeckling", now.share, words)
+            self._show("despeckling" if now.phase == "despeckle" else self.doing, now.share, words)
+        elif now.phase == "measure":
+            self._show("measuring", now.share, "grey ranges and colours of the pair")
         else:
             self._show("finishing", now.share, "overviews, reading back")
 

@@ -73,7 +73,7 @@ def save_prior(
 
 
 def load_prior(weights: Path = SHIPPED, device: str | torch.device = "cpu") -> Prior:
-    """Load a prior from safetensors and the card beside it; the same file, unchanged, is loaded once.
+    """Load a prior from safetensors and the card beside it; the same files, unchanged, are loaded once.
 
     A folder holds a model of diffusers: see `sardiff.priors.adapters.diffusers.load_folder`.
     Where the card names a `posterior`, a file beside it, that network reads the measurements and this one is
@@ -88,8 +88,9 @@ def load_prior(weights: Path = SHIPPED, device: str | torch.device = "cpu") -> P
     path = Path(weights).resolve()
     if path.is_dir():
         return load_folder(path, device)
-    files = (path, path.with_suffix(".json"))
-    return _load(path, str(device), tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()  # the card, and perhaps a posterior and its card
+    files = sorted(file for file in beside if file.suffix in (".json", ".safetensors") and file.is_file())
+    return _load(path, str(device), tuple((file.name, file.stat().st_mtime_ns) for file in files))
 
 
 def load_weights(weights: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -108,7 +109,7 @@ def load_weights(weights: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
 
 
 @lru_cache(maxsize=4)
-def _load(weights: Path, device: str, written: tuple[int, ...]) -> Prior:
+def _load(weights: Path, device: str, written: tuple[tuple[str, int], ...]) -> Prior:
     prior = _load_alone(weights, device)
     companion = prior.card.get("posterior")
     if companion is None:

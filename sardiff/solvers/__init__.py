@@ -1,6 +1,7 @@
 """Posterior sampling, one method a file."""
 
 from sardiff.solvers.base import Noise, Step, finite, last
+from sardiff.solvers.ddfm import ddfm
 from sardiff.solvers.ddim import ddim, ddpm, heun
 from sardiff.solvers.diffpir import diffpir
 from sardiff.solvers.dps import dps
@@ -8,12 +9,14 @@ from sardiff.solvers.gibbs import gibbs
 from sardiff.solvers.moment import moment
 from sardiff.solvers.one_pass import measurement, one_pass
 from sardiff.solvers.posterior import posterior_samples
+from sardiff.solvers.reddiff import reddiff
 from sardiff.solvers.scoring import scoring
 
 __all__ = [
     "SOLVERS",
     "Noise",
     "Step",
+    "ddfm",
     "ddim",
     "ddpm",
     "diffpir",
@@ -26,6 +29,7 @@ __all__ = [
     "moment",
     "one_pass",
     "posterior_samples",
+    "reddiff",
     "scoring",
 ]
 

@@ -22,8 +22,9 @@ from sardiff.priors.base import Prior
 from sardiff.priors.checkpoint import SHIPPED, load_prior
 from sardiff.priors.schedule import karras
 from sardiff.solvers import Step, diffpir, dps, finite, gibbs, last, moment, one_pass, posterior_samples, scoring
+from sardiff.tasks.noise import PlaceNoise
 from sardiff.units import DB_PER_LOG
-from tiling import Tile, field
+from tiling import Tile
 
 __all__ = ["METHODS", "QUALITIES", "Despeckle", "DespeckleTiles", "Method", "Quality", "overlap_for"]
 
@@ -257,7 +258,7 @@ class DespeckleTiles:
         if solver in ESTIMATES:
             return self._mean_over_orientations(likelihood)
         mean, variance = self._mean(likelihood, 1 if solver == "posterior" else 2)
-        noises = [_PlaceNoise(self.settings.seed, k, band, tiles, mean.device) for k in range(self.settings.samples)]
+        noises = [PlaceNoise(self.settings.seed, k, band, tiles, mean.device) for k in range(self.settings.samples)]
         samples = torch.stack([last(self.samples(likelihood, mean, variance, noise)).x0 for noise in noises])
         mean = torch.logsumexp(samples, dim=0) - math.log(len(samples))
         return mean, samples.var(dim=0) if len(samples) > 1 else variance
@@ -291,7 +292,7 @@ class DespeckleTiles:
         step = last(scoring(prior.denoise, likelihood, start, steps=passes, estimated=prior.posterior is not None))
         return step.x0, prior.pixel_variance(step.x0, step.sigma)
 
-    def samples(self, likelihood: GammaSpeckle, start: Images, variance: Images, noise: _PlaceNoise) -> Iterator[Step]:
+    def samples(self, likelihood: GammaSpeckle, start: Images, variance: Images, noise: PlaceNoise) -> Iterator[Step]:
         """Run a method that draws samples on one batch, from the estimate `start` and its variance."""
         prior, solver = self.prior, self.settings.solver(self.prior)
         sigma = first_sigma(prior, likelihood.looks / likelihood.area)
@@ -323,29 +324,6 @@ def first_sigma(prior: Prior, looks: float) -> float:
     Chung et al. (2022), arXiv:2112.05146: it must exceed the error of the cheap estimate.
     """
     return 2.5 * math.sqrt(prior.v(1.05 / math.sqrt(looks)))
-
-
-@dataclass(frozen=True)
-class _PlaceNoise:
-    """Noise of one sample and band for a batch of tiles, by place."""
-
-    seed: int
-    sample: int
-    band: int
-    tiles: Sequence[Tile]
-    device: torch.device
-
-    def normal(self, step: int) -> Images:
-        return self._stack(field.normal, step)
-
-    def uniform(self, step: int) -> Images:
-        return self._stack(field.uniform, step)
-
-    def _stack(self, draw: Any, step: int) -> Images:
-        key = self.seed + (self.sample << 32)
-        bands = slice(self.band, self.band + 1)
-        fields = [draw(key, step, bands, tile.read.rows, tile.read.cols) for tile in self.tiles]
-        return torch.from_numpy(np.stack(fields)).to(self.device)
 
 
 def _filled(likelihood: GammaSpeckle) -> Images:

@@ -41,6 +41,10 @@ class Output:
         Names, units, tags of the bands.
     nodata : float, optional
         Stored value of unmeasured pixels.
+    count : int, optional
+        Bands of the file, where `encode` makes more or fewer of them.
+    dtype : str
+        Of the stored pixels.
     """
 
     path: Path
@@ -48,6 +52,12 @@ class Output:
     encode: Callable[[NDArray[np.float32], slice, slice], NDArray[np.float32]]
     metadata: Metadata | None
     nodata: float | None
+    count: int | None = None
+    dtype: str = "float32"
+
+    def stored_bands(self, out_bands: int) -> int:
+        """Bands of the file, of tiles with so many."""
+        return len(range(out_bands)[self.bands]) if self.count is None else self.count
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,7 @@ class Progress:
     Parameters
     ----------
     phase : str
-        "tiles", then "finish" (overviews, read back), then "done".
+        "tiles", then "finish" (overviews, read back), then "done"; before these perhaps "despeckle" and "measure".
     done, total : int
         Tiles; `done` counts those of an earlier, interrupted run too.
     resumed : int
@@ -142,9 +152,14 @@ def restore_scene(
     promised: dict[int, float] = defaultdict(float)  # bytes on each disk
     for output in outputs:
         check_output(output.path, inputs, overwrite)
-        count, disk = len(range(out_bands)[output.bands]), output.path.parent.stat().st_dev
+        count, disk = output.stored_bands(out_bands), output.path.parent.stat().st_dev
         promised[disk] += require_space(
-            output.path, bands=count, shape=layout.shape, block=layout.tile, promised=promised[disk]
+            output.path,
+            bands=count,
+            shape=layout.shape,
+            block=layout.tile,
+            dtype=output.dtype,
+            promised=promised[disk],
         )
     down, across = layout.counts
     total = down * across
@@ -154,11 +169,12 @@ def restore_scene(
                 SceneWriter(
                     output.path,
                     grid=source.grid,
-                    bands=len(range(out_bands)[output.bands]),
+                    bands=output.stored_bands(out_bands),
                     block=layout.tile,
                     metadata=output.metadata,
                     nodata=output.nodata,
                     fingerprint=fingerprint,
+                    dtype=output.dtype,
                 )
             )
             for output in outputs

@@ -1,0 +1,484 @@
+"""Fusing whole scenes: to files, or lazily as a DataArray."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo_io import Metadata, Source, check_output, open_raster
+from sardiff.classical import CLASSICAL
+from sardiff.errors import SettingsError
+from sardiff.metrics.registration import Registration
+from sardiff.priors.checkpoint import SHIPPED
+from sardiff.provenance import digest, record
+from sardiff.tasks.despeckle_scene import despeckle_array, despeckle_file
+from sardiff.tasks.fuse import MODES, SAMPLES, TILE, Fuse, FuseTiles, overlap_for
+from sardiff.tasks.fused import MASK_VALUES, Encode
+from sardiff.tasks.inputs import Looks, open_source, paths_of, settle_looks
+from sardiff.tasks.levels import Levels, Luminance, measure_levels
+from sardiff.tasks.pair import Pair
+from sardiff.tasks.placing import Remembered, check_places, paired, registered, target_grid
+from sardiff.tasks.scene import Output, Progress, restore_scene, scene_layout
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["beside", "fuse", "fuse_array", "fuse_file"]
+
+Inject = Literal["auto", "ratio", "gain"]
+
+
+def fuse(
+    sar: str | os.PathLike[str] | xr.DataArray,
+    optical: str | os.PathLike[str] | xr.DataArray,
+    output: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Path | xr.DataArray:
+    """Fuse a SAR and an optical scene into one image with the colours of the one and the structure of the other.
+
+    With DataArrays, returns a lazy one on the optical grid: see `fuse_array`. With paths and an output path, writes a
+    GeoTIFF and returns its path: see `fuse_file`.
+
+    Parameters
+    ----------
+    sar : path or DataArray
+        Backscatter, as for `sardiff.despeckle`; it is despeckled first, on its own grid.
+    optical : path or DataArray
+        One or more bands of reflectance, radiance or counts.
+    output : path, optional
+        Of the GeoTIFF to write; with paths.
+    **options
+        `method`, `weight`, `steps`, `samples`, `uncertainty`, `seed` of `sardiff.tasks.fuse.Fuse`, and more of either
+        function.
+    """
+    if isinstance(sar, str | os.PathLike) and isinstance(optical, str | os.PathLike):
+        if output is None:
+            raise SettingsError("Where should the fused image go? Name an output .tif.")
+        return fuse_file(sar, optical, output, **options)
+    if isinstance(sar, str | os.PathLike) or isinstance(optical, str | os.PathLike):
+        raise SettingsError("Give two paths or two DataArrays: open the file with rioxarray.open_rasterio first.")
+    if output is not None:
+        raise SettingsError("DataArrays give a DataArray; write it with .rio.to_raster, or fuse the files' paths.")
+    return fuse_array(sar, optical, **options)
+
+
+def fuse_array(
+    sar: xr.DataArray,
+    optical: xr.DataArray,
+    *,
+    grid: Literal["optical", "sar"] = "optical",
+    despeckled: bool = False,
+    values: str = "auto",
+    looks: float | Literal["auto"] = "auto",
+    quality: str = "fast",
+    cloud_mask: xr.DataArray | None = None,
+    cloud_classes: tuple[int, ...] = (),
+    register: bool = False,
+    luminance: Luminance = "mean",
+    mode: str = "auto",
+    inject: Inject = "auto",
+    tile: int | None = None,
+    overlap: int | None = None,
+    batch: int = 1,
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    **settings: Any,
+) -> xr.DataArray:
+    """Return a fused DataArray, lazy: computed tile by tile when asked for.
+
+    What is known of the whole pair (grey ranges, colours, registration) is read at once, from all of it; so if `sar` is
+    still speckled and large, despeckle it to a file first.
+
+    Parameters
+    ----------
+    sar, optical : DataArray
+        (y, x) or (band, y, x), each with its coordinates and CRS.
+    grid : {"optical", "sar"}
+        Whose grid the result lies on.
+    despeckled, values, looks, quality
+        See `fuse_file`.
+    **settings
+        Of `Fuse`. With `uncertainty=True` the result has a new first dimension "estimate": the fused bands, and the
+        standard deviation of their luminance, in its units.
+
+    Returns
+    -------
+    DataArray
+        float32; bands and attributes of the optical image, or one band of luminance.
+    """
+    import dask.array
+    import xarray as xr
+
+    from tiling import map_tiles
+
+    chosen = _chosen(settings)
+    how_injected = _injection(inject, chosen)
+    if grid not in ("optical", "sar"):
+        raise SettingsError(f"grid must be 'optical' or 'sar' for DataArrays, got {grid!r}.")
+    speckled = open_source(sar, values=values)
+    joint = _is_joint(chosen, despeckled)
+    found = settle_looks(speckled, looks) if joint else None
+    clean: Any = speckled
+    if not despeckled and not joint:
+        lazy = despeckle_array(sar, looks=looks, values=values, quality=quality, device=device)
+        kind = "intensity" if speckled.values == "complex" else speckled.values
+        clean = Remembered(open_source(lazy, values=kind))
+    target = open_source(optical, values="physical").grid if grid == "optical" else speckled.grid
+    clouds = None if cloud_mask is None else open_source(cloud_mask, values="physical")
+    light = open_source(optical, values="physical")
+    pair = paired(clean, light, target, clouds, cloud_classes, speckled=joint)
+    pair, registration = registered(pair, register, lambda sentence: None)
+    levels = measure_levels(pair, luminance=luminance)
+    apply = FuseTiles(_with_looks(chosen, found), levels, _weights(weights), device)
+    layout = _layout(pair, apply, tile, overlap)
+    bands = _bands(pair, mode)
+    encode = Encode(pair, levels, _colour(pair, mode), how_injected)
+    logs = map_tiles(apply, pair, layout, out_bands=2 if chosen.uncertainty else 1, batch=batch)
+
+    def stored(block: NDArray[np.float32], encode: Encode, block_info: Any = None) -> NDArray[np.float32]:
+        (r0, r1), (c0, c1) = block_info[0]["array-location"][1:]
+        fused = encode(block, slice(r0, r1), slice(c0, c1))
+        return np.concatenate([fused, encode.deviation(block)]) if len(block) > 1 else fused
+
+    count = bands + (1 if chosen.uncertainty else 0)
+    data = dask.array.map_blocks(
+        stored,
+        logs,
+        encode,
+        dtype=np.float32,
+        chunks=((count,), *logs.chunks[1:]),
+        meta=np.empty((0, 0, 0), np.float32),
+    )
+    names = speckled.name, pair.optical.name
+    tags = _tags(names, apply, found, {"grid": grid, "mode": mode, "inject": how_injected}, registration)
+    base = optical if grid == "optical" else sar
+    place = {k: v for k, v in base.coords.items() if set(v.dims) <= set(base.dims[-2:])}
+    names_of_bands = {"band": optical.coords["band"]} if bands == pair.bands and "band" in optical.coords else {}
+    attrs = {**{k: v for k, v in optical.attrs.items() if k not in _NO_MORE}, **tags}
+    whole = xr.DataArray(data[:bands], dims=("band", *base.dims[-2:]), coords={**place, **names_of_bands}, attrs=attrs)
+    if not chosen.uncertainty:
+        return whole
+    spread = xr.DataArray(data[bands:][0], dims=base.dims[-2:], coords=place)
+    parts = [whole, spread.expand_dims(band=whole.coords["band"]) if names_of_bands else spread.expand_dims(band=bands)]
+    return xr.concat(parts, dim=xr.Variable("estimate", ["mean", "standard deviation"]), combine_attrs="override")
+
+
+def fuse_file(
+    sar: str | os.PathLike[str],
+    optical: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    grid: str | os.PathLike[str] = "optical",
+    despeckled: bool = False,
+    values: str = "auto",
+    sar_bands: tuple[int, ...] | None = None,
+    bands: tuple[int, ...] | None = None,
+    polarisation: str | None = None,
+    swath: str | None = None,
+    looks: float | Literal["auto"] = "auto",
+    quality: str = "balanced",
+    cloud_mask: str | os.PathLike[str] | None = None,
+    cloud_classes: tuple[int, ...] = (),
+    register: bool = False,
+    luminance: Luminance = "mean",
+    mode: str = "auto",
+    inject: Inject = "auto",
+    dtype: Literal["input", "float32"] = "input",
+    uncertainty: bool | str | os.PathLike[str] = False,
+    mask: bool | str | os.PathLike[str] = False,
+    tile: int | None = None,
+    overlap: int | None = None,
+    batch: int = 1,
+    workers: int = 1,
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+    compression: str = "deflate",
+    report: Callable[[Progress], None] = lambda progress: None,
+    say: Callable[[str], None] = lambda sentence: None,
+    **settings: Any,
+) -> Path:
+    """Fuse two rasters into a cloud-optimised GeoTIFF; return its path.
+
+    The SAR image is despeckled on its own grid first, into a hidden file beside the output; then both are seen on one
+    grid. The same call after an interruption goes on where it stopped.
+
+    Parameters
+    ----------
+    sar, optical, output : path
+        Backscatter as for `sardiff.despeckle`; one or more optical bands; the GeoTIFF to write.
+    grid : "optical", "sar" or path
+        Whose grid the result lies on, or that of another raster.
+    despeckled : bool
+        The SAR image has no speckle to remove.
+    values, polarisation, swath, looks, quality
+        Of the SAR image, as for `despeckle_file`.
+    sar_bands, bands : tuple of int, optional
+        Bands of the SAR image (by default the first), whose logarithms are averaged; and of the optical image.
+    cloud_mask : path, optional
+        A raster of clouds, on any grid: not zero, or one of `cloud_classes`, where one hides the ground.
+    register : bool
+        Move the SAR image by the misregistration that was measured.
+    luminance : {"mean", "pca"}
+        What of the optical bands is fused: their mean, or their first principal component.
+    mode : {"auto", "colour", "intensity"}
+        All optical bands, or the fused luminance alone; "auto" is colour for three bands or more.
+    inject : {"auto", "ratio", "gain"}
+        How bands follow the luminance: multiplied alike, or moved along their slope on it; "auto" is as the method was
+        published, and "ratio" for those with a prior.
+    dtype : {"input", "float32"}
+        Of a colour result.
+    uncertainty, mask : bool or path
+        Also write the standard deviation of the luminance, OUT_std.tif; and which images each pixel comes from,
+        OUT_mask.tif (`MASK_VALUES`).
+    tile, overlap, batch, workers, weights, device, overwrite, compression, report, say
+        As for `despeckle_file`.
+    **settings
+        Of `Fuse`.
+
+    Raises
+    ------
+    SardiffError, GeoIOError
+        With a sentence that says what is wrong and what to do.
+    """
+    if workers < 1 or batch < 1:
+        raise SettingsError(f"workers and batch must be >= 1, got {workers} and {batch}.")
+    final = Path(output)
+    spread_path = None if uncertainty is False else beside(final, "std", uncertainty)
+    mask_path = None if mask is False else beside(final, "mask", mask)
+    chosen = _chosen({**settings, "uncertainty": spread_path is not None})
+    how_injected = _injection(inject, chosen)
+    given = [sar, optical, *([] if cloud_mask is None else [cloud_mask])]
+    inputs = [path for scene in given for path in paths_of(scene)]
+    wanted = [path for path in (final, spread_path, mask_path) if path is not None]
+    for path in wanted:
+        check_output(path, inputs, overwrite)
+    if len({path.resolve() for path in wanted}) < len(wanted):
+        raise SettingsError(f"{final}, its uncertainty and its mask need different names.")
+    FuseTiles(chosen, _NOTHING_KNOWN, _weights(weights), device).require_prior()
+
+    radar = open_source(sar, values=values, bands=sar_bands, polarisation=polarisation, swath=swath)
+    if sar_bands is None and radar.shape[0] > 1:
+        sar_bands = (1,)
+        radar = open_source(sar, values=values, bands=sar_bands)
+        say(f"SAR: band 1 of several ({_band_name(radar)}); --sar-bands chooses.")
+    light = open_raster(optical, values="physical", bands=bands)
+    cover = None if cloud_mask is None else open_raster(cloud_mask, values="physical", bands=(1,))
+    for source in (radar, light):
+        for note in getattr(source, "notes", ()):
+            say(note)
+    say(f"SAR values: {radar.values} ({radar.values_reason}).")
+    target = target_grid(grid, radar, light)
+    check_places(target, str(grid), radar, light)
+
+    joint = _is_joint(chosen, despeckled)
+    found = settle_looks(radar, looks) if joint else None
+    clean = radar
+    if not despeckled and not joint:
+        hidden = _hidden(final, radar, {"looks": str(looks), "quality": quality, "weights": str(weights)})
+        if not hidden.exists():
+            despeckle_file(
+                sar, hidden, looks=looks, values=values, bands=sar_bands, polarisation=polarisation, swath=swath,
+                units="db", quality=quality, workers=workers, weights=weights, device=device, compression="none",
+                report=partial(_as_phase, report, "despeckle"), say=say,
+            )  # fmt: skip
+        clean = open_raster(hidden, values="db")
+    elif despeckled:
+        say("The SAR image is taken as despeckled.")
+    pair = paired(clean, light, target, cover, cloud_classes, speckled=joint)
+    pair, registration = registered(pair, register, say)
+    levels = measure_levels(pair, luminance=luminance, report=partial(_measuring, report))
+    say(_shares(levels, pair))
+
+    apply = FuseTiles(_with_looks(chosen, found), levels, _weights(weights), device)
+    layout = _layout(pair, apply, tile, overlap)
+    colour = _colour(pair, mode)
+    say(
+        f"Method: {chosen.solver}, weight {chosen.weight:g} (0 optical, 1 SAR). "
+        + (
+            f"Result: {pair.bands} bands, by {how_injected}."
+            if colour
+            else "Result: luminance, in units of the optical bands."
+        )
+    )
+    encode = Encode(pair, levels, colour, how_injected, light.metadata if colour else None, dtype)
+    count = _bands(pair, mode)
+    outputs = [Output(final, slice(0, 1), encode, encode.metadata(light.metadata), encode.nodata, count, encode.dtype)]
+    if spread_path is not None:
+        about = Metadata(descriptions=("standard deviation of the fused luminance",), scales=(1.0,), offsets=(0.0,))
+        outputs.append(Output(spread_path, slice(0, 2), encode.spread, about, float("nan"), 1))
+    if mask_path is not None:
+        said = ", ".join(f"{value}: {what}" for what, value in MASK_VALUES.items())
+        about = Metadata(descriptions=(f"seen by ({said})",), scales=(1.0,), offsets=(0.0,), stored_dtype="uint8")
+        outputs.append(Output(mask_path, slice(0, 1), encode.mask, about, None, 1, "uint8"))
+    how = {"grid": str(grid), "mode": mode, "inject": how_injected, "dtype": dtype, "register": register}
+    tags = _tags((radar.name, light.name), apply, found, how, registration)
+    fingerprint = {
+        "input": pair.identity,
+        "levels": digest(levels.said()),
+        **{name: str(value) for name, value in {**asdict(apply.settings), **how}.items()},
+        "weights": "" if apply.prior is None else apply.prior.sha256,
+        "tiles": f"{layout.tile} + {layout.overlap}",
+        "outputs": str(len(outputs)),
+        "sardiff": tags["SARDIFF_VERSION"],
+    }
+    going_on = False
+
+    def told(progress: Progress) -> None:
+        nonlocal going_on
+        if progress.resumed and not going_on:
+            going_on = True
+            say(f"Going on with an unfinished run: {progress.resumed} of {progress.total} tiles were kept.")
+        report(progress)
+
+    restore_scene(
+        pair,  # type: ignore[arg-type]
+        apply,
+        layout,
+        outputs,
+        out_bands=2 if spread_path else 1,
+        fingerprint=fingerprint,
+        tags=tags,
+        inputs=[*inputs, *paths_of(sar, radar), *paths_of(optical, light)],
+        batch=batch,
+        workers=workers,
+        overwrite=overwrite,
+        compression=compression,
+        report=told,
+    )
+    for left in _hidden_files(final):
+        left.unlink(missing_ok=True)
+    return final
+
+
+def beside(output: Path, what: str, wanted: bool | str | os.PathLike[str] = True) -> Path:
+    """Where a further file goes: as asked for, or OUT_what.tif beside OUT.tif."""
+    return output.with_name(f"{output.stem}_{what}{output.suffix}") if wanted is True else Path(wanted)  # type: ignore[arg-type]
+
+
+_NO_MORE = ("_FillValue", "missing_value", "nodata", "scale_factor", "add_offset", "scales", "offsets")
+_NOTHING_KNOWN = Levels(
+    luminance=(1.0,),
+    optical=(0.0, 1.0),
+    sar=(0.0, 1.0),
+    slopes=(1.0,),
+    offsets=(0.0,),
+    both=0,
+    only_optical=0,
+    only_sar=0,
+)
+
+
+def _chosen(settings: dict[str, Any]) -> Fuse:
+    if settings.get("uncertainty") and settings.get("samples") is None:
+        settings = {**settings, "samples": SAMPLES}
+    given = {name: value for name, value in settings.items() if value is not None}
+    if unknown := set(given) - {field.name for field in fields(Fuse)}:
+        raise SettingsError(f"There is no option {sorted(unknown)[0]!r} of fusion.")
+    return Fuse(**given)
+
+
+def _injection(inject: Inject, chosen: Fuse) -> Literal["ratio", "gain"]:
+    if inject not in get_args(Inject):
+        raise SettingsError(f"There is no way {inject!r} to inject; choose from {', '.join(get_args(Inject))}.")
+    if inject != "auto":
+        return inject
+    return "gain" if chosen.solver in CLASSICAL and CLASSICAL[chosen.solver].injection == "add" else "ratio"
+
+
+def _is_joint(chosen: Fuse, despeckled: bool) -> bool:
+    if chosen.solver == "joint" and despeckled:
+        raise SettingsError("Method 'joint' takes the speckle out itself: leave --despeckled out.")
+    return chosen.solver == "joint"
+
+
+def _with_looks(chosen: Fuse, found: Looks | None) -> Fuse:
+    return chosen if found is None else replace(chosen, looks=found.value, correlation=found.area or 1.0)
+
+
+def _weights(weights: str | os.PathLike[str] | None) -> Path:
+    return SHIPPED if weights is None else Path(weights)
+
+
+def _layout(pair: Pair, apply: FuseTiles, tile: int | None, overlap: int | None) -> Any:
+    for name, value, least in (("tile", tile, 32), ("overlap", overlap, 0)):
+        if value is not None and value < least:
+            raise SettingsError(f"{name} must be at least {least} pixels, got {value}.")
+    return scene_layout(
+        pair.grid.shape,
+        tile=TILE if tile is None else tile,
+        overlap=overlap_for(apply.settings, apply.prior) if overlap is None else overlap,
+        stride=apply.stride,
+    )
+
+
+def _colour(pair: Pair, mode: str) -> bool:
+    if mode not in MODES:
+        raise SettingsError(f"There is no mode {mode!r}; choose from {', '.join(MODES)}.")
+    return mode == "colour" or (mode == "auto" and pair.bands >= 3)
+
+
+def _bands(pair: Pair, mode: str) -> int:
+    return pair.bands if _colour(pair, mode) else 1
+
+
+def _shares(levels: Levels, pair: Pair) -> str:
+    total = pair.shape[1] * pair.shape[2]
+    parts = [f"{100 * levels.both / total:.3g} % of the grid is seen by both"]
+    for count, what in ((levels.only_optical, "the optical image alone"), (levels.only_sar, "the SAR image alone")):
+        if count:
+            parts.append(f"{100 * count / total:.3g} % by {what}")
+    return ", ".join(parts) + "."
+
+
+def _as_phase(report: Callable[[Progress], None], phase: str, progress: Progress) -> None:
+    report(replace(progress, phase=phase))
+
+
+def _measuring(report: Callable[[Progress], None], share: float) -> None:
+    report(Progress("measure", 0, 0, 0, 0.0, 0.0, share))
+
+
+def _band_name(source: Source) -> str:
+    names = source.metadata.descriptions
+    return (names[0] if names else None) or "unnamed"
+
+
+def _hidden(final: Path, radar: Source, how: dict[str, str]) -> Path:
+    """Where the despeckled SAR image is kept until the result is whole; a name for each input and setting."""
+    return final.with_name(f".{final.name}.{digest({'input': radar.identity, **how})}.despeckled.tif")
+
+
+def _hidden_files(final: Path) -> list[Path]:
+    name = re.compile(rf"\.{{1,2}}{re.escape(final.name)}\.[0-9a-f]{{16}}\.despeckled\.tif.*")
+    return [path for path in final.parent.iterdir() if name.fullmatch(path.name)]
+
+
+def _tags(
+    names: tuple[str, str],
+    apply: FuseTiles,
+    looks: Looks | None,
+    how: dict[str, Any],
+    registration: Registration | None,
+) -> dict[str, str]:
+    prior, further = apply.prior, {}
+    if prior is not None:
+        further["prior"] = {"name": prior.name, "sha256": prior.sha256, "local": prior.local}
+    if looks is not None:
+        further["looks"] = {"value": looks.value, "reason": looks.reason}
+    if registration is not None:
+        further["registration"] = {"shift": registration.shift, "confidence": registration.confidence}
+    return record(
+        settings={"task": "fuse", **asdict(apply.settings), "solver": apply.settings.solver, **how},
+        input={"sar": Path(names[0]).name, "optical": Path(names[1]).name},
+        levels=apply.levels.said(),
+        **further,
+    )
