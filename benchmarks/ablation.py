@@ -1,7 +1,8 @@
 """What each ingredient of training brings, and what size and time do: small networks, trained alike but for one thing.
 
-Each network learns to despeckle in one pass (`sardiff train --measured`) for the same number of minutes from nothing,
-with the same seed. "all" has everything; "without X" lacks X:
+Each network learns to despeckle in one pass (`sardiff train --measured`) for the same minutes of the processor, from
+nothing, with the same seed and one thread; so other load on the machine sways nothing. "all" has everything; "without X"
+lacks X:
 
     landscapes  simulated ones beside the aerial images
     contrast    random contrast, and now and then almost none
@@ -30,6 +31,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -82,6 +84,7 @@ def trained(variant: Variant, folder: Path, options: argparse.Namespace) -> tupl
     if options.quick:
         settings = Train(minutes=options.minutes, widths=(8, 16), depths=(1, 1), patch=48, batch=2, measured=True)
     with ExitStack() as changed:
+        changed.enter_context(patch(f"{TRAINING}.time", SimpleNamespace(monotonic=time.process_time)))
         for module, name in variant.zero:
             changed.enter_context(patch(f"{module}.{name}", 0.0))
         out = folder / variant.name.replace(" ", "-")
@@ -136,7 +139,7 @@ def curves() -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = record.parser(__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--minutes", type=float, default=3.0, help="of training, each")
+    parser.add_argument("--minutes", type=float, default=3.0, help="of the processor, to train each for")
     parser.add_argument("--variants", default="", help="of those above, separated by commas; all by default")
     parser.add_argument("--folders", default="ucm_grey,s2_rgb,oam_rgb,neon_rgb", help="of images to train on")
     parser.add_argument("--images", type=int, default=len(SUBSET), help="how many validation images, at most 5")
@@ -145,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = [v for v in VARIANTS if not options.variants or v.name in options.variants.split(",")]
     if options.quick:
         chosen, options.minutes, options.folders, options.images = chosen[:1], 0.02, "s2_rgb", 1
-    record.use_threads(options.threads)
+    record.use_threads(1)
     dask.config.set(scheduler="synchronous")
     began, rows = time.monotonic(), []
     with tempfile.TemporaryDirectory() as folder:
