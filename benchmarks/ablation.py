@@ -1,8 +1,8 @@
 """What each ingredient of training brings, and what size and time do: small networks, trained alike but for one thing.
 
 Each network learns to despeckle in one pass (`sardiff train --measured`) for the same minutes of the processor, from
-nothing, with the same seed and one thread; so other load on the machine sways nothing. "all" has everything; "without X"
-lacks X:
+nothing, with the same seed and one thread; so other load on the machine sways nothing. "all" has everything, "without
+X" lacks X:
 
     landscapes  simulated ones beside the aerial images
     contrast    random contrast, and now and then almost none

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from geo_io.align import Aligned, Overlap, Raster, overlap
     from geo_io.dataarray import ArraySource, to_dataarray
-    from geo_io.errors import GeoIOError, GridMismatch, ReadError, UnsafeInput, WriteError
+    from geo_io.errors import GeoIOError, GridMismatch, ReadError, UnclearValues, UnsafeInput, WriteError
     from geo_io.grid import Grid, require_same
     from geo_io.harden import check_proj, clean_environment
     from geo_io.read import RasterSource, open_raster
@@ -32,6 +32,7 @@ __all__ = [
     "Sample",
     "SceneWriter",
     "Source",
+    "UnclearValues",
     "UnsafeInput",
     "WriteError",
     "check_output",
@@ -53,7 +54,7 @@ __all__ = [
 _HOMES = {
     "align": ("Aligned", "Overlap", "Raster", "overlap"),
     "dataarray": ("ArraySource", "to_dataarray"),
-    "errors": ("GeoIOError", "GridMismatch", "ReadError", "UnsafeInput", "WriteError"),
+    "errors": ("GeoIOError", "GridMismatch", "ReadError", "UnclearValues", "UnsafeInput", "WriteError"),
     "grid": ("Grid", "require_same"),
     "harden": ("check_proj", "clean_environment"),
     "read": ("RasterSource", "open_raster"),

@@ -32,6 +32,7 @@ KNOWN_STRANGERS = (  # what people mistake for a GeoTIFF, by its first bytes
     (b"GIF8", "a GIF image"),
     (b"%PDF", "a PDF document"),
 )
+EXPORT = "export it as GeoTIFF, in SNAP with File > Export, elsewhere with gdal_translate"
 LARGEST_BYTES, MOST_INFLATED = 64 << 30, 10_000  # raw bytes a file may declare, unless it is at least 1/10,000 of them
 LARGEST_BLOCK = 2 << 30  # bytes that one strip or tile may take when decoded
 
@@ -45,6 +46,8 @@ def find(path: str | os.PathLike[str]) -> tuple[str, tuple[Path, ...], str]:
     if file.is_dir():
         if (file / "manifest.safe").is_file():
             raise ReadError(f"{name} is a Sentinel-1 product, not a raster: open it as one (geo_io.open_safe)")
+        if any(child.suffix.lower() in (".hdr", ".img") for child in file.iterdir()):
+            raise ReadError(f"{name} is a BEAM-DIMAP or ENVI folder, which is not read: {EXPORT}")
         raise ReadError(f"{name} is a folder: name a raster file in it")
     if not file.exists():
         raise ReadError(f"{name} does not exist: check the path")
@@ -75,6 +78,8 @@ def _sniff(file: Path, name: str) -> bytes:
             raise ReadError(
                 f"{name} is not a GeoTIFF but {kind}{'' if ':' in kind else '; give a radar image as GeoTIFF'}"
             )
+    if file.suffix.lower() in (".img", ".hdr", ".dim", ".npy"):
+        raise ReadError(f"{name} is no GeoTIFF ({file.suffix}: ENVI, BEAM-DIMAP or numpy): {EXPORT}")
     kind = "text" if b"\0" not in head and head[:64].isascii() else "something else"
     raise ReadError(f"{name} is not a raster: its content is {kind}; GeoTIFF, COG and VRT are read")
 

@@ -188,6 +188,7 @@ def to_dataarray(data: Any, like: xr.DataArray, *, attrs: Mapping[str, Any] | No
     )
     kept = ("grid_mapping", "coordinates") if np.issubdtype(like.dtype, np.integer) else (
         "grid_mapping", "coordinates", "_FillValue", "missing_value")  # fmt: skip
+    out.name = like.name  # xarray takes that of a dask array where none is given
     out.encoding = {key: like.encoding[key] for key in kept if key in like.encoding}
     return out
 

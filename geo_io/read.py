@@ -102,6 +102,8 @@ def open_raster(
     elif values != "auto":
         detected = Detected(values, "as asked for")
     else:
+        if "SARDIFF_VERSION" in metadata.tags and any("standard deviation" in (d or "") for d in metadata.descriptions):
+            raise ReadError(f"{name} is an uncertainty that sardiff wrote, not a scene: give the scene itself")
         windows = source._probe()
         detected = detect_values(
             windows, name=name, dtype=metadata.stored_dtype, hints=hints, file_name=Path(name).name
@@ -284,7 +286,8 @@ def _choose_bands(dataset: Any, bands: Sequence[int] | None, name: str) -> tuple
     else:
         chosen = tuple(int(b) for b in bands)
         if unknown := sorted(set(chosen) - set(dataset.indexes)):
-            raise ReadError(f"{name} has bands 1 to {dataset.count}, not {unknown[0]}: choose among them")
+            there = "one band" if dataset.count == 1 else f"bands 1 to {dataset.count}"
+            raise ReadError(f"{name} has {there}, not {unknown[0]}: choose among them")
     if not chosen:
         raise ReadError(f"{name} has no band of pixels: choose a band, or another file")
     kinds = {dataset.dtypes[b - 1] for b in chosen}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io.errors import ReadError
+from geo_io.errors import ReadError, UnclearValues
 
 __all__ = [
     "Detected",
@@ -166,7 +166,7 @@ def detect_values(
         backscatter = backscatter or next((hint for hint in level if _words(hint.text) & BACKSCATTER), None)
 
     if pixels.like_decibels:
-        return Detected("db", f"{pixels.negative:.0%} of the pixels are negative, values run from {pixels.range_text}")
+        return Detected("db", f"{pixels.negative:.0%} of the pixels are negative, most lie from {pixels.range_text}")
     if pixels.negative > 0.5 or (pixels.negative > 0 and whole):
         raise ReadError(f"{name} holds values from {pixels.range_text}, like neither power nor decibels; {SAY}")
     if pixels.whole and pixels.median >= 20 and not dtype.startswith(("uint8", "int8")):
@@ -181,9 +181,11 @@ def detect_values(
             f"{MOST_CV_OF_AMPLITUDE}",
         )
     named = _kind(file_name)
+    if named is None and not pixels.whole and _words(file_name) & BACKSCATTER:
+        return Detected("intensity", f"the file's name speaks of backscatter ({file_name!r}), and values are positive")
     if named in ("amplitude", "intensity"):
         return Detected(named, f"the file's name says so ({file_name!r}), and nothing speaks against it")
-    raise ReadError(
+    raise UnclearValues(
         f"{name} does not say whether its pixels are intensity or amplitude, and its values ({pixels.range_text}) "
         f"could be either; {SAY}"
     )
@@ -225,7 +227,10 @@ def _refuse_other_kinds(pixels: _Pixels, whole: bool, name: str, hints: Sequence
             if band and OPTICAL.match(hint.text.strip()):
                 raise ReadError(f"{name} looks optical ({hint.where} is {hint.text!r}); give a radar image, or {SAY}")
             if band and _words(hint.text) & NOT_BACKSCATTER:
-                raise ReadError(f"{name} holds more than backscatter ({hint.where} is {hint.text!r}): choose its bands")
+                raise ReadError(
+                    f"{name} holds more than backscatter ({hint.where} is {hint.text!r}): choose its other bands with "
+                    "--bands"
+                )
     if whole and pixels.kinds <= 16:
         raise ReadError(
             f"{name} holds only {pixels.kinds} different whole numbers, as a map of classes does; "

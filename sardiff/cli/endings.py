@@ -38,7 +38,7 @@ def how_to_go_on(output: Path, last: Progress | None) -> str:
 
 def closing(written: Sequence[Path], seconds: float, last: Progress | None, about: Sequence[str] = ()) -> str:
     """The last word on a scene: its files, how large each is, and of those after the first what they are (`about`)."""
-    rate = f", {last.megapixels / seconds:.3g} Mpx/s" if last is not None and last.megapixels else ""
+    rate = f", {seconds / last.megapixels:.3g} s/Mpx" if last is not None and last.megapixels else ""
     lines = [f"{written[0]}: {_size(written[0])}, {clock(seconds)}{rate}."]
     lines += [f"{path}: {_size(path)}, {what}" for path, what in zip(written[1:], about, strict=True)]
     return "\n".join(lines)

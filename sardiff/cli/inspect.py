@@ -29,13 +29,20 @@ def inspect(input: Path, as_json: bool, **reading: Any) -> None:
 
     Pixels are read from a sample of about four million, spread over the scene.
     """
-    from geo_io import check_proj
+    from geo_io import UnclearValues, check_proj
     from sardiff.tasks.inputs import measure_looks, open_source
 
     check_proj()
-    source = open_source(input, **reading)
+    unclear = ""
+    try:
+        source = open_source(input, **reading)
+    except UnclearValues as error:  # what else the file is can be said all the same
+        unclear = str(error)
+        source = open_source(input, **{**reading, "values": "intensity"})
     estimate = measure_looks(source)
     facts = describe(input, source, estimate, reading)
+    if unclear:
+        facts |= {"values": "unclear", "values_reason": unclear, "suggestion": _asking(input, reading)}
     if as_json:
         click.echo(json.dumps(facts, indent=1, allow_nan=False))
         return
@@ -138,6 +145,13 @@ def suggestion(path: Path, source: Source, estimate: LooksEstimate, reading: dic
         known = math.isfinite(estimate.looks)
         words += ["--looks", f"{estimate.looks:.3g}" if known else "NUMBER"]
     return shlex.join(words)
+
+
+def _asking(path: Path, reading: dict[str, Any]) -> str:
+    """The command line to go on with where the values are not clear."""
+    return shlex.join(["sardiff", "inspect", str(path), "--values", "intensity"]) + (
+        "  (power, such as sigma nought; or amplitude)"
+    )
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:

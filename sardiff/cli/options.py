@@ -93,7 +93,7 @@ def reading(command: Function) -> Function:
         command,
         click.option(
             "--values",
-            type=click.Choice(("auto", "intensity", "amplitude", "db")),
+            type=click.Choice(("auto", "intensity", "amplitude", "db"), case_sensitive=False),
             default="auto",
             show_default=True,
             help="What the pixels mean; auto decides by tags and statistics, and says why.",
@@ -177,7 +177,7 @@ def writing(command: Function) -> Function:
         command,
         click.option(
             "--units",
-            type=click.Choice(("intensity", "amplitude", "db")),
+            type=click.Choice(("intensity", "amplitude", "db"), case_sensitive=False),
             help="Of the output; as the input by default.",
         ),
         click.option(

@@ -29,7 +29,7 @@ ORIGIN = (500_000.0, 5_600_000.0)  # metres east and north in UTM zone 33N, the 
     "--correlated",
     type=click.FloatRange(0.05, 1),
     metavar="BANDWIDTH",
-    help="Correlate speckle as a product with this share of its band filled; 0.38 and 4 looks are like Sentinel-1 GRD.",
+    help="Correlate speckle as a product with this share of its band filled; 0.33 and 4 looks: like Sentinel-1 GRD.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same scene.")
 @options.overwrite

@@ -18,7 +18,7 @@ LIMIT = 24  # pixels: the farthest shift that is looked for
 MEASURED = 0.5  # share of a window that must be measured in both images
 APART = 5.0  # pixels: as wide as a peak is
 CHANCE = 4.0  # standard deviations by which the highest peak of two unrelated images may stand above the rest
-RELIABLE = 0.2  # confidence: peaks of 5 standard deviations; of 474 unrelated pairs two had one
+RELIABLE = 0.2  # confidence: a peak of 5 standard deviations; of 474 unrelated pairs of real images one had it
 NEAR = 1.5  # pixels: windows that agree
 STEPS = 20  # per pixel
 
@@ -58,8 +58,8 @@ class Registration:
     spread : float
         Pixels: how far windows that are sure of their shift lie from it, in the median. NaN without such windows.
     confidence : float
-        1 - 4 / z, or 0 if that is less, where the correlation at the shift stands z standard deviations above all others.
-        0 for most images that have nothing in common, 0.2 for one pair in some hundreds; 0.4 to 0.8 is usual for
+        1 - 4 / z, or 0 if that is less, where the correlation at the shift stands z standard deviations above others. 0
+        for most images that have nothing in common, 0.2 for one pair in some hundreds; 0.4 to 0.8 is usual for
         Sentinel-1 and Sentinel-2.
     windows, agreeing : int
         How many were compared, and of how many the own best place lies within 1.5 pixels of the shift.

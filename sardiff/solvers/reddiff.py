@@ -29,9 +29,9 @@ def reddiff(
 
     Mardani et al. (2023), arXiv:2305.04391, Algorithm 1: Adam on -log p(y | mu) + weight w(s) <sg[e(x; s) - z], mu>
     with x = mu + s z, one noise level and one draw of z a step, levels falling. With w(s) = s (their "linear" choice)
-    the second gradient is weight (mu - D(x; s)), since s (e - z) = mu - D. Where we differ: the likelihood is a sum over
-    pixels, not a mean, so its weight does not depend on the size of the image. Moments of Adam are each pixel's own, so
-    tiles agree. Forward passes only; the spread over seeds is not a posterior's.
+    the second gradient is weight (mu - D(x; s)), since s (e - z) = mu - D. Where we differ: the likelihood is a sum
+    over pixels, not a mean, so its weight does not depend on the size of the image. Moments of Adam are each pixel's
+    own, so tiles agree. Forward passes only; the spread over seeds is not a posterior's.
 
     Parameters
     ----------

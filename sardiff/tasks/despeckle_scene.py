@@ -210,6 +210,8 @@ def despeckle_file(
     for note in getattr(source, "notes", ()):
         say(note)
     say(f"Values: {source.values} ({source.values_reason}).")
+    if "SARDIFF_SETTINGS" in source.metadata.tags:
+        say("The file was written by sardiff already: what is despeckled twice loses detail.")
     found = settle_looks(source, looks)
     say(f"Looks: {found.value:g} ({found.reason}).")
     if source.grid.kind == "none":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from geo_io import ReadError, Source, is_safe, open_raster, open_safe, sample
+from geo_io import ReadError, Sample, Source, is_safe, open_raster, open_safe, sample
 from sardiff.errors import SettingsError
 from sardiff.metrics import LooksEstimate, estimate_looks
 
@@ -107,10 +108,12 @@ def measure_looks(source: Source) -> LooksEstimate:
     """
     windows = sample(source)
     if not any(np.isfinite(window.intensity).any() for window in windows):
+        advice = "" if is_safe(Path(source.name)) else " If its values are decibels, say --values db."
         raise ReadError(
-            f"{source.name} holds no measurement: every pixel is nodata, NaN, zero or negative as {source.values}. "
-            "If its values are decibels, say --values db."
+            f"{source.name} holds no measurement: every pixel is nodata, NaN, zero or negative as {source.values}."
+            + advice
         )
+    _refuse_decibels(source, windows)
     # Windows are laid side by side with a column of NaN between, so that none reaches into its neighbour.
     height = max(window.intensity.shape[1] for window in windows)
     strips = []
@@ -120,6 +123,23 @@ def measure_looks(source: Source) -> LooksEstimate:
             strip[: band.shape[0], :-1] = band
             strips.append(strip)
     return estimate_looks(np.concatenate(strips, axis=1))
+
+
+def _refuse_decibels(source: Source, windows: Sequence[Sample]) -> None:
+    """Raise where a scene told to be power or amplitude is nearly all negative."""
+    if source.values not in ("intensity", "amplitude"):
+        return
+    negative = counted = 0
+    for window in windows:
+        stored = source.stored(window.rows, window.cols)
+        named = np.isfinite(stored) & (stored != source.metadata.nodata) & (stored != 0)
+        counted += int(named.sum())
+        negative += int((stored[named] < 0).sum())
+    if negative > 0.9 * counted:
+        raise ReadError(
+            f"{source.name}: {negative / counted:.1%} of its values are negative, which no {source.values} is: they "
+            "look like decibels, so say --values db."
+        )
 
 
 def settle_looks(source: Source, looks: float | Literal["auto"], *, measure: bool = True) -> Looks:
@@ -146,7 +166,7 @@ def settle_looks(source: Source, looks: float | Literal["auto"], *, measure: boo
         return Looks(1.0, "single-look complex data have one look", _area(measure_looks(source)))
     estimate = measure_looks(source)
     if not np.isfinite(estimate.looks):
-        raise SettingsError(f"{source.name}: looks cannot be estimated ({estimate.reason}). Say --looks NUMBER.")
+        raise SettingsError(f"{source.name}: {estimate.reason.rstrip('.')}. Say --looks NUMBER.")
     reason = f"estimated, with {estimate.certainty} certainty: {estimate.reason.rstrip('.')}"
     if estimate.looks < 1:
         reason += "; no product has less than one look"

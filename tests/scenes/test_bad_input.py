@@ -125,7 +125,6 @@ def undecided(folder, scene):
         (absurd, "which cannot hold them"),
         (vrt_outside, "outside its own folder"),
         (vrt_to_the_network, "not a plain file in its folder"),
-        (undecided, "say --values"),
     ],
 )
 @pytest.mark.parametrize("command", ["despeckle", "inspect"])
@@ -137,6 +136,17 @@ def test_inputs_that_are_no_scene(run, scene, tmp_path, make, said, command):
     refused(run(command, path, *([out] if command == "despeckle" else [])), said)
     assert content(path) == before
     assert [each.name for each in tmp_path.iterdir()] == ["in"]
+
+
+def test_what_may_be_intensity_or_amplitude_is_asked_for(run, scene, tmp_path):
+    path = undecided(tmp_path, scene)
+    refused(run("despeckle", path, tmp_path / "out.tif"), "say --values")
+    result = run("inspect", path)
+    assert result.exit_code == 0, result.output
+    assert "unclear" in result.stdout
+    assert "--values intensity" in result.stdout
+    assert "96 rows" in result.stdout
+    assert json.loads(run("inspect", path, "--json").stdout)["values"] == "unclear"
 
 
 def refused(result, said):
@@ -157,7 +167,7 @@ def refused(result, said):
         (("--samples", "4", "--method", "scoring"), "gives one estimate"),
         (("--uncertainty", "--samples", "1", "--method", "moment"), "is the spread of its samples"),
         (("--tile", "8"), "x>=32"),
-        (("--bands", "2"), "has bands 1 to 1, not 2"),
+        (("--bands", "2"), "has one band, not 2"),
         (("--polarisation", "vv"), "is not a Sentinel-1 product"),
         (("--device", "abacus"), "Device 'abacus' cannot be used"),
         (("--weights", "no.safetensors"), "is missing"),
@@ -263,3 +273,37 @@ def test_no_memory_is_said(run, scene, tmp_path, monkeypatch):
     assert result.exit_code == 2
     assert "not enough memory: try a smaller --tile" in result.stderr
     assert not out.exists()
+
+
+def test_decibels_told_as_power_are_recognised(run, tmp_path, scene):
+    with rasterio.open(scene) as dataset:
+        pixels, profile = dataset.read(), dataset.profile
+    path = tmp_path / "db.tif"
+    with rasterio.open(path, "w", **profile) as dataset:
+        dataset.write((10 * np.log10(np.maximum(pixels, 1e-6))).astype(np.float32))
+    result = run("despeckle", path, tmp_path / "out.tif", "--values", "intensity", "--looks", 4)
+    assert result.exit_code == 2
+    assert "say --values db" in result.stderr
+
+
+def test_an_uncertainty_is_no_scene(run, tmp_path, scene):
+    with rasterio.open(scene) as dataset:
+        pixels, profile = dataset.read(), dataset.profile
+    path = tmp_path / "spread.tif"
+    with rasterio.open(path, "w", **profile) as dataset:
+        dataset.write(pixels)
+        dataset.update_tags(SARDIFF_VERSION="0.1.0")
+        dataset.set_band_description(1, "band 1, posterior standard deviation")
+    result = run("inspect", path)
+    assert result.exit_code == 2
+    assert "give the scene itself" in result.stderr
+
+
+def test_formats_of_other_programs_are_named(run, tmp_path):
+    folder = tmp_path / "product.data"
+    folder.mkdir()
+    (folder / "Sigma0_VV.img").write_bytes(b"\x01\x02\x03\x04" * 100)
+    for path in (folder, folder / "Sigma0_VV.img"):
+        result = run("inspect", path)
+        assert result.exit_code == 2
+        assert "export it as GeoTIFF" in result.stderr

@@ -1,4 +1,4 @@
-"""How far two images lie apart: known shifts are found, strangers have nothing in common, and the sign is that of `Aligned`."""
+"""Known shifts are found, strangers have nothing in common, and the sign is that of `Aligned`."""
 
 import math
 
@@ -54,7 +54,8 @@ def test_a_known_shift_is_found_by_a_fraction_of_a_pixel(contrast, shift):
     found = combine(local_shifts(*pair(3, contrast, shift)))
     assert found.reliable, found.reason
     assert found.confidence > 0.5
-    assert found.shift == pytest.approx(shift, abs=0.25)
+    # A contrast that is not monotonic moves edges a little, wherever the images lie.
+    assert found.shift == pytest.approx(shift, abs=0.35 if contrast == "shuffled" else 0.2)
     assert found.spread < 1
     assert found.windows == 16
     assert found.agreeing >= 8
@@ -123,10 +124,10 @@ def test_moved_by_what_was_measured_they_match():
 
 def test_strangers_have_nothing_in_common():
     confidence = []
-    for seed in range(6):
-        for turn in range(2):
-            reference, moving = light(ground(seed, 288), "inverted", (0, 0), seed), radar(ground(seed + 20, 288), seed)
-            confidence.append(combine(local_shifts(np.rot90(reference, turn), moving)).confidence)
+    grounds = [ground(seed, 288) for seed in range(4)]
+    for k in range(12):
+        reference, moving = light(grounds[k % 4], "inverted", (0, 0), k), radar(grounds[(k + 1) % 4], k)
+        confidence.append(combine(local_shifts(np.rot90(reference, k // 4), moving)).confidence)
     assert np.median(confidence) < 0.05
     assert max(confidence) < RELIABLE + 0.05
     noise = np.random.default_rng(0).normal(size=(2, 300, 300))

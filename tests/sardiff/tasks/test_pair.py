@@ -7,8 +7,9 @@ import pytest
 
 from geo_io import Grid, ReadError
 from sardiff.errors import SettingsError
-from sardiff.tasks import pair as module
-from sardiff.tasks.pair import TAILS, LogIntensity, Optical, Pair, measure_levels
+from sardiff.tasks import levels as module
+from sardiff.tasks.levels import TAILS, measure_levels
+from sardiff.tasks.pair import LogIntensity, Optical, Pair
 
 
 class Pixels:
