@@ -128,7 +128,7 @@ def fused(case: Opened, method: str, options: argparse.Namespace) -> tuple[Image
         steps=2 if options.quick and method in ("vds",) else None,
     )
     apply = FuseTiles(settings, levels, Path(options.weights), options.device)
-    layout = scene_layout(pair.grid.shape, tile=512, overlap=overlap_for(settings, apply.prior), stride=apply.stride)
+    layout = scene_layout(pair.grid.shape, tile=1024, overlap=overlap_for(settings, apply.prior), stride=apply.stride)
     lazy = map_tiles(apply, pair, layout, out_bands=1)
     logs = lazy.compute(scheduler="synchronous")[0]
     seconds = None

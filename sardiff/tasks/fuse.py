@@ -32,7 +32,7 @@ __all__ = ["DIFFUSION", "METHODS", "MODES", "SAMPLES", "TILE", "Fuse", "FuseTile
 
 DIFFUSION = ("dps", "vds", "ddfm", "joint")
 METHODS = ("auto", *DIFFUSION, *CLASSICAL)
-STEPS = {"dps": 6, "vds": 60, "ddfm": 6, "joint": 6}
+STEPS = {"dps": 6, "vds": 30, "ddfm": 6, "joint": 6}
 SIGMAS = {
     "dps": (0.3, 0.03),
     "vds": (0.6, 0.06),
