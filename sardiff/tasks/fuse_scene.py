@@ -17,8 +17,8 @@ from geo_io import Metadata, Source, check_output, open_raster
 from sardiff.classical import CLASSICAL
 from sardiff.errors import SettingsError
 from sardiff.metrics.registration import Registration
-from sardiff.priors.checkpoint import SHIPPED
-from sardiff.provenance import digest, record
+from sardiff.priors.checkpoint import SHIPPED, load_prior
+from sardiff.provenance import digest, record, versions
 from sardiff.tasks.despeckle_scene import despeckle_array, despeckle_file
 from sardiff.tasks.fuse import MODES, SAMPLES, TILE, Fuse, FuseTiles, overlap_for
 from sardiff.tasks.fused import MASK_VALUES, Encode
@@ -283,7 +283,8 @@ def fuse_file(
     found = settle_looks(radar, looks) if joint else None
     clean = radar
     if not despeckled and not joint:
-        hidden = _hidden(final, radar, {"looks": str(looks), "quality": quality, "weights": str(weights)})
+        decides = {"values": radar.values, "bands": sar_bands, "looks": looks, "quality": quality}
+        hidden = _hidden(final, radar, {**decides, "weights": load_prior(_weights(weights)).sha256})
         if not hidden.exists():
             despeckle_file(
                 sar, hidden, looks=looks, values=values, bands=sar_bands, polarisation=polarisation, swath=swath,
@@ -452,9 +453,10 @@ def _band_name(source: Source) -> str:
     return (names[0] if names else None) or "unnamed"
 
 
-def _hidden(final: Path, radar: Source, how: dict[str, str]) -> Path:
-    """Where the despeckled SAR image is kept until the result is whole; a name for each input and setting."""
-    return final.with_name(f".{final.name}.{digest({'input': radar.identity, **how})}.despeckled.tif")
+def _hidden(final: Path, radar: Source, decides: dict[str, Any]) -> Path:
+    """Where the despeckled SAR image is kept until the result is whole; a name for all that decides its pixels."""
+    about = {"input": radar.identity, "sardiff": versions()["sardiff"], **decides}
+    return final.with_name(f".{final.name}.{digest(about)}.despeckled.tif")
 
 
 def _hidden_files(final: Path) -> list[Path]:
