@@ -23,7 +23,7 @@ from rasterio.errors import CRSError
 from rasterio.warp import reproject, transform
 
 from geo_io.errors import GridMismatch
-from geo_io.grid import SAME_PLACE_PX, Grid, require_same, unplaced_is_no_news
+from geo_io.grid import SAME_PLACE_PX, Grid, same_grid, unplaced_is_no_news
 
 __all__ = ["Aligned", "Overlap", "Raster", "overlap"]
 
@@ -114,7 +114,7 @@ class Aligned:
             raise ValueError(f"shift must be two finite numbers of pixels, got {self.shift}")
         object.__setattr__(self, "shift", (rows, cols))
         object.__setattr__(self, "_way", _way(self.grid, "the grid to align with", self.source.grid, self.source.name))
-        object.__setattr__(self, "_same", (rows, cols) == (0, 0) and _is_same(self.grid, self.source.grid))
+        object.__setattr__(self, "_same", (rows, cols) == (0, 0) and same_grid(self.grid, self.source.grid))
 
     _way: _Way = field(init=False, repr=False)
     _same: bool = field(init=False, repr=False)
@@ -647,14 +647,6 @@ def _crs_said(crs: CRS | None) -> str:
         return f"EPSG:{code}"
     named = re.match(r'\w+\["([^"]+)"', crs.to_wkt())
     return named[1] if named else crs.to_string()
-
-
-def _is_same(grid: Grid, other: Grid) -> bool:
-    try:
-        require_same("", grid, "", other)
-    except GridMismatch:
-        return False
-    return True
 
 
 def _around(places: Sequence[float], length: int) -> slice:

@@ -20,7 +20,7 @@ from rasterio.rpc import RPC
 
 from geo_io.errors import GridMismatch
 
-__all__ = ["Grid", "GridKind", "require_same", "unplaced_is_no_news"]
+__all__ = ["Grid", "GridKind", "require_same", "same_grid", "unplaced_is_no_news"]
 
 GridKind = Literal["affine", "gcps", "rpcs", "none"]
 
@@ -149,6 +149,15 @@ class Grid:
             self.gcp_crs,
             None if self.rpcs is None else _coefficients(self.rpcs),
         )
+
+
+def same_grid(a: Grid, b: Grid) -> bool:
+    """Whether two rasters lie on one grid, as `require_same` has it."""
+    try:
+        require_same("", a, "", b)
+    except GridMismatch:
+        return False
+    return True
 
 
 def require_same(name: str, grid: Grid, other_name: str, other: Grid) -> None:

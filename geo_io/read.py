@@ -46,6 +46,7 @@ def open_raster(
     *,
     values: Values | Literal["auto"] = "auto",
     bands: Sequence[int] | None = None,
+    classes: bool = False,
 ) -> RasterSource:
     """Open a GeoTIFF, COG, BigTIFF or VRT, of radar backscatter unless `values` is "physical".
 
@@ -61,6 +62,8 @@ def open_raster(
         is for what is no radar image: pixels as stored, times scale, plus offset.
     bands : sequence of int, optional
         Which bands, counted from 1. All but alpha by default.
+    classes : bool
+        The pixels are classes, or do not matter: a colour table is no reason to refuse them.
 
     Raises
     ------
@@ -73,7 +76,8 @@ def open_raster(
     with open_checked(target, name) as dataset:
         refuse_absurd(dataset, files, name)
         chosen = _choose_bands(dataset, bands, name)
-        refuse_pictures(dataset, chosen, name, coloured=values == "physical")
+        if not classes:
+            refuse_pictures(dataset, chosen, name, coloured=values == "physical")
         metadata, masked = _describe(dataset, chosen, name)
         scaling = tuple(tuple(float(n[b - 1]) for b in chosen) for n in (dataset.scales, dataset.offsets))
         grid = _grid(dataset, name)

@@ -11,6 +11,7 @@ import pytest
 
 from sardiff.cli import COMMANDS, cli
 from sardiff.tasks.despeckle import METHODS
+from sardiff.tasks.fuse import METHODS as FUSE_METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
@@ -84,6 +85,7 @@ def test_the_readme_names_every_command_and_method():
     readme = text("README.md")
     assert [name for name in COMMANDS if f"| `sardiff {name}` |" not in readme] == []
     assert [name for name in METHODS if name != "auto" and f"| `{name}`" not in readme] == []
+    assert [name for name in FUSE_METHODS if name != "auto" and f"`{name}`" not in readme] == []
 
 
 def test_the_architecture_names_every_module():

@@ -27,6 +27,8 @@ def how_to_go_on(output: Path, last: Progress | None) -> str:
     begin_again = "Nothing was written yet; run the same command to begin again."
     if last is None:  # perhaps in the middle of an import: import nothing more
         return begin_again
+    if last.phase in ("despeckle", "measure"):
+        return "What was despeckled so far is kept beside the output; run the same command to go on from there."
     from geo_io.partial import hidden_names
 
     partial = hidden_names(output)[0]

@@ -25,7 +25,7 @@ METHODS = (
 )
 
 ABOUT = {
-    "std": "the standard deviation of the fused luminance, in its units.",
+    "std": "the standard deviation of the samples' luminance, in its units.",
     "mask": "0: seen by both, 1: by the optical image alone, 2: by the SAR image alone (clouds), 255: by neither.",
 }
 
@@ -67,7 +67,8 @@ ABOUT = {
 @click.option("--sar-bands", callback=options.whole_numbers, metavar="1,2", help="SAR bands to average; 1 by default.")
 @click.option("--bands", callback=options.whole_numbers, metavar="3,2,1", help="Optical bands; all by default.")
 @click.option(
-    "--values", type=click.Choice(("auto", "intensity", "amplitude", "db")), default="auto", show_default=True,
+    "--values", type=click.Choice(("auto", "intensity", "amplitude", "db"), case_sensitive=False),
+    default="auto", show_default=True,
     help="What the SAR pixels mean; auto decides by tags and statistics.",
 )  # fmt: skip
 @click.option("--polarisation", metavar="vv|vh|hh|hv", help="Image of a Sentinel-1 product.")
@@ -78,7 +79,7 @@ ABOUT = {
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of the method; its own number by default.")
 @click.option("--samples", type=click.IntRange(min=1), help="Samples to average.")
-@click.option("--uncertainty", is_flag=True, help="Also write the standard deviation of the luminance, OUT_std.tif.")
+@click.option("--uncertainty", is_flag=True, help="Also write the spread of the samples, OUT_std.tif.")
 @click.option("--uncertainty-file", type=click.Path(path_type=Path, dir_okay=False), help="The same, to this file.")
 @click.option("--mask", is_flag=True, help="Also write which images each pixel comes from, OUT_mask.tif.")
 @click.option("--mask-file", type=click.Path(path_type=Path, dir_okay=False), help="The same, to this file.")

@@ -42,7 +42,10 @@ def inspect(input: Path, as_json: bool, **reading: Any) -> None:
     estimate = measure_looks(source)
     facts = describe(input, source, estimate, reading)
     if unclear:
-        facts |= {"values": "unclear", "values_reason": unclear, "suggestion": _asking(input, reading)}
+        looks = dict.fromkeys(facts["looks"]) | {"reason": "not estimated: say what the values are first"}
+        facts |= {"values": "unclear", "values_reason": unclear, "looks": looks, "speckle": "unknown"}
+        facts |= {"correlation": {axis: [None] * len(lags) for axis, lags in facts["correlation"].items()}}
+        facts |= {"correlation_area": None, "suggestion": _asking(input, reading)}
     if as_json:
         click.echo(json.dumps(facts, indent=1, allow_nan=False))
         return
@@ -148,10 +151,11 @@ def suggestion(path: Path, source: Source, estimate: LooksEstimate, reading: dic
 
 
 def _asking(path: Path, reading: dict[str, Any]) -> str:
-    """The command line to go on with where the values are not clear."""
-    return shlex.join(["sardiff", "inspect", str(path), "--values", "intensity"]) + (
-        "  (power, such as sigma nought; or amplitude)"
-    )
+    """Return the command line to go on with where the values are not clear: power is the more common."""
+    words = ["sardiff", "inspect", str(path), "--values", "intensity"]
+    if reading.get("bands"):
+        words += ["--bands", ",".join(map(str, reading["bands"]))]
+    return shlex.join(words)
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:

@@ -60,7 +60,7 @@ FUSION_MEANINGS = {
 @click.option("--band", type=click.IntRange(min=1), default=1, show_default=True, help="Which band, counted from 1.")
 @click.option(
     "--values",
-    type=click.Choice(("auto", "intensity", "amplitude", "db")),
+    type=click.Choice(("auto", "intensity", "amplitude", "db"), case_sensitive=False),
     default="auto",
     show_default=True,
     help="What the pixels of BEFORE mean, and of the others where they do not say it themselves; with --fusion, of B.",

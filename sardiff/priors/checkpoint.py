@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
@@ -88,9 +89,7 @@ def load_prior(weights: Path = SHIPPED, device: str | torch.device = "cpu") -> P
     path = Path(weights).resolve()
     if path.is_dir():
         return load_folder(path, device)
-    beside = path.parent.iterdir() if path.parent.is_dir() else ()  # the card, and perhaps a posterior and its card
-    files = sorted(file for file in beside if file.suffix in (".json", ".safetensors") and file.is_file())
-    return _load(path, str(device), tuple((file.name, file.stat().st_mtime_ns) for file in files))
+    return _load(path, str(device), _written(path))
 
 
 def load_weights(weights: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -106,6 +105,16 @@ def load_weights(weights: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
         return load_file(weights), card
     except SafetensorError as error:
         raise PriorError(f"{weights} is not a safetensors file: {error}.") from error
+
+
+def _written(weights: Path) -> tuple[tuple[str, int], ...]:
+    """When the weights, their card, and what lies beside them (perhaps a posterior) were written."""
+    found = []
+    for suffix in (".safetensors", ".json"):
+        for file in sorted(weights.parent.glob(f"*{suffix}")):
+            with suppress(OSError):  # gone by now: another program's
+                found.append((file.name, file.stat().st_mtime_ns))
+    return tuple(found)
 
 
 @lru_cache(maxsize=4)

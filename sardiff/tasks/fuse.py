@@ -57,9 +57,9 @@ class Fuse:
     ----------
     method : str
         "auto" is "dps": reverse diffusion whose clean image is corrected at every step by the proximal point of the
-        Laplace and total-variation energy. "vds": the same energy, minimised with a diffusion prior (RED-diff). "ddfm":
-        the energy's EM step. "joint": the gamma likelihood of speckled SAR in place of its Laplace term. The others
-        have no prior: `sardiff.classical`.
+        Laplace and total-variation energy (DPS in its proximal form; the steps are those of DiffPIR). "vds": the same
+        energy, minimised with a diffusion prior (RED-diff). "ddfm": the energy's EM step. "joint": the gamma likelihood
+        of speckled SAR in place of its Laplace term. The others have no prior: `sardiff.classical`.
     weight : float
         0: like the optical image. 1: like the SAR image. Share of the SAR image in the start, and in the Laplace terms;
         in "joint" twice the weight of the likelihood, which at .5 counts as it should.
@@ -68,7 +68,8 @@ class Fuse:
     samples : int
         To average, >= 1; more than one for `uncertainty`.
     uncertainty : bool
-        Whether to give the standard deviation of the samples too.
+        Whether to give the standard deviation of the samples too: how far they differ, not a calibrated posterior; 0
+        where SAR was not measured, since the optical image stays there.
     seed : int
         Of the noise; the same seed, the same image.
     looks, correlation : float
@@ -97,6 +98,8 @@ class Fuse:
             raise SettingsError(f"seed must be from 0 to 4294967295, got {self.seed}.")
         if self.solver not in DIFFUSION and (self.steps is not None or self.samples > 1 or self.uncertainty):
             raise SettingsError(f"Method {self.method!r} has no steps, samples or uncertainty; leave these out.")
+        if self.uncertainty and self.solver == "vds":
+            raise SettingsError("Method 'vds' is a point estimate, of no spread that means anything: choose 'dps'.")
         if self.uncertainty and self.samples < 2:
             raise SettingsError("The uncertainty is the spread of samples: ask for more, such as --samples 8.")
 
@@ -155,7 +158,9 @@ class FuseTiles:
 
     def require_prior(self) -> None:
         """Load the prior, if the method has one: weights that are wrong are refused before anything is read."""
-        _ = self.prior
+        prior = self.prior
+        if self.settings.solver == "joint" and prior is not None and prior.posterior is None:
+            raise SettingsError(f"Method 'joint' needs weights trained with measurements, which {prior.name} is not.")
 
     @property
     def stride(self) -> int:
@@ -186,7 +191,8 @@ class FuseTiles:
         result = np.where(seen[1][alive], mean.cpu().numpy()[:, 0], log_luminance_from_grey(grey[0][alive]))
         out[alive, 0] = np.where(wanted[alive], result, np.nan)
         if deviation is not None:
-            out[alive, 1] = np.where(wanted[alive], deviation.cpu().numpy()[:, 0], np.nan)
+            spread = np.where(seen[1][alive], deviation.cpu().numpy()[:, 0], 0.0)
+            out[alive, 1] = np.where(wanted[alive], spread, np.nan)
         return out
 
     def _fuse(
@@ -225,8 +231,8 @@ class FuseTiles:
 
     def _joint(self, prior: Prior, energy: FusionEnergy, log_intensity: Images) -> JointEnergy:
         """The same energy with the likelihood of speckle, on luminance that is linear in log-intensity."""
-        if prior.posterior is None:
-            raise SettingsError(f"Method 'joint' needs weights trained with measurements, which {prior.name} is not.")
+        self.require_prior()
+        assert prior.posterior is not None
         dark = log_luminance_from_grey(0.0)
         low, high = self.levels.sar
         slope = (high - low) / -dark

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import Metadata, Source, check_output, open_raster
+from geo_io import Metadata, Source, check_output, is_safe, open_raster
 from sardiff.classical import CLASSICAL
 from sardiff.errors import SettingsError
 from sardiff.metrics.registration import Registration
@@ -123,19 +123,22 @@ def fuse_array(
     how_injected = _injection(inject, chosen)
     if grid not in ("optical", "sar"):
         raise SettingsError(f"grid must be 'optical' or 'sar' for DataArrays, got {grid!r}.")
+    if sar.ndim == 3:  # the first polarisation, as of files
+        sar = sar.isel({sar.dims[0]: slice(0, 1)})
     speckled = open_source(sar, values=values)
     joint = _is_joint(chosen, despeckled)
     found = settle_looks(speckled, looks) if joint else None
     clean: Any = speckled
     if not despeckled and not joint:
-        lazy = despeckle_array(sar, looks=looks, values=values, quality=quality, device=device)
+        lazy = despeckle_array(sar, looks=looks, values=values, quality=quality, weights=weights, device=device)
         kind = "intensity" if speckled.values == "complex" else speckled.values
         clean = Remembered(open_source(lazy, values=kind))
     target = open_source(optical, values="physical").grid if grid == "optical" else speckled.grid
     clouds = None if cloud_mask is None else open_source(cloud_mask, values="physical")
     light = open_source(optical, values="physical")
+    check_places(target, grid, speckled, light)
     pair = paired(clean, light, target, clouds, cloud_classes, speckled=joint)
-    pair, registration = registered(pair, register, lambda sentence: None)
+    pair, registration = registered(pair, register, lambda sentence: None, speckled=joint)
     levels = measure_levels(pair, luminance=luminance)
     apply = FuseTiles(_with_looks(chosen, found), levels, _weights(weights), device)
     layout = _layout(pair, apply, tile, overlap)
@@ -158,11 +161,16 @@ def fuse_array(
         meta=np.empty((0, 0, 0), np.float32),
     )
     names = speckled.name, pair.optical.name
-    tags = _tags(names, apply, found, {"grid": grid, "mode": mode, "inject": how_injected}, registration)
+    tags = _tags(
+        names, apply, found, {"grid": grid, "mode": mode, "inject": how_injected, "register": register}, registration
+    )
     base = optical if grid == "optical" else sar
     place = {k: v for k, v in base.coords.items() if set(v.dims) <= set(base.dims[-2:])}
     names_of_bands = {"band": optical.coords["band"]} if bands == pair.bands and "band" in optical.coords else {}
-    attrs = {**{k: v for k, v in optical.attrs.items() if k not in _NO_MORE}, **tags}
+    attrs = {k: v for k, v in optical.attrs.items() if k not in _NO_MORE}
+    if bands != pair.bands:
+        attrs = {k: v for k, v in attrs.items() if not isinstance(v, tuple | list)} | {"long_name": "fused luminance"}
+    attrs |= tags
     whole = xr.DataArray(data[:bands], dims=("band", *base.dims[-2:]), coords={**place, **names_of_bands}, attrs=attrs)
     if not chosen.uncertainty:
         return whole
@@ -256,7 +264,7 @@ def fuse_file(
     mask_path = None if mask is False else beside(final, "mask", mask)
     chosen = _chosen({**settings, "uncertainty": spread_path is not None})
     how_injected = _injection(inject, chosen)
-    given = [sar, optical, *([] if cloud_mask is None else [cloud_mask])]
+    given = [sar, optical, *(path for path in (cloud_mask, grid) if path not in (None, "optical", "sar"))]
     inputs = [path for scene in given for path in paths_of(scene)]
     wanted = [path for path in (final, spread_path, mask_path) if path is not None]
     for path in wanted:
@@ -265,13 +273,14 @@ def fuse_file(
         raise SettingsError(f"{final}, its uncertainty and its mask need different names.")
     FuseTiles(chosen, _NOTHING_KNOWN, _weights(weights), device).require_prior()
 
-    radar = open_source(sar, values=values, bands=sar_bands, polarisation=polarisation, swath=swath)
-    if sar_bands is None and radar.shape[0] > 1:
+    if len(sar_bands or ()) > 1 and chosen.solver == "joint":
+        raise SettingsError("Method 'joint' reads the speckle of one band: name one with --sar-bands.")
+    if sar_bands is None and not is_safe(Path(sar)) and (count := open_raster(sar, values="physical").shape[0]) > 1:
         sar_bands = (1,)
-        radar = open_source(sar, values=values, bands=sar_bands)
-        say(f"SAR: band 1 of several ({_band_name(radar)}); --sar-bands chooses.")
+        say(f"SAR: band 1 of {count}; --sar-bands chooses.")
+    radar = open_source(sar, values=values, bands=sar_bands, polarisation=polarisation, swath=swath)
     light = open_raster(optical, values="physical", bands=bands)
-    cover = None if cloud_mask is None else open_raster(cloud_mask, values="physical", bands=(1,))
+    cover = None if cloud_mask is None else open_raster(cloud_mask, values="physical", bands=(1,), classes=True)
     for source in (radar, light):
         for note in getattr(source, "notes", ()):
             say(note)
@@ -295,7 +304,7 @@ def fuse_file(
     elif despeckled:
         say("The SAR image is taken as despeckled.")
     pair = paired(clean, light, target, cover, cloud_classes, speckled=joint)
-    pair, registration = registered(pair, register, say)
+    pair, registration = registered(pair, register, say, speckled=joint)
     levels = measure_levels(pair, luminance=luminance, report=partial(_measuring, report))
     say(_shares(levels, pair))
 
@@ -314,13 +323,14 @@ def fuse_file(
     count = _bands(pair, mode)
     outputs = [Output(final, slice(0, 1), encode, encode.metadata(light.metadata), encode.nodata, count, encode.dtype)]
     if spread_path is not None:
-        about = Metadata(descriptions=("standard deviation of the fused luminance",), scales=(1.0,), offsets=(0.0,))
+        about = Metadata(descriptions=("standard deviation of the samples' luminance",), scales=(1.0,), offsets=(0.0,))
         outputs.append(Output(spread_path, slice(0, 2), encode.spread, about, float("nan"), 1))
     if mask_path is not None:
         said = ", ".join(f"{value}: {what}" for what, value in MASK_VALUES.items())
         about = Metadata(descriptions=(f"seen by ({said})",), scales=(1.0,), offsets=(0.0,), stored_dtype="uint8")
         outputs.append(Output(mask_path, slice(0, 1), encode.mask, about, None, 1, "uint8"))
     how = {"grid": str(grid), "mode": mode, "inject": how_injected, "dtype": dtype, "register": register}
+    how |= {"despeckled": "as given" if despeckled or joint else {"looks": looks, "quality": quality}}
     tags = _tags((radar.name, light.name), apply, found, how, registration)
     fingerprint = {
         "input": pair.identity,
@@ -348,7 +358,7 @@ def fuse_file(
         out_bands=2 if spread_path else 1,
         fingerprint=fingerprint,
         tags=tags,
-        inputs=[*inputs, *paths_of(sar, radar), *paths_of(optical, light)],
+        inputs=[*inputs, *paths_of(sar, radar), *paths_of(optical, light), *paths_of(cloud_mask, cover)],
         batch=batch,
         workers=workers,
         overwrite=overwrite,
@@ -448,11 +458,6 @@ def _measuring(report: Callable[[Progress], None], share: float) -> None:
     report(Progress("measure", 0, 0, 0, 0.0, 0.0, share))
 
 
-def _band_name(source: Source) -> str:
-    names = source.metadata.descriptions
-    return (names[0] if names else None) or "unnamed"
-
-
 def _hidden(final: Path, radar: Source, decides: dict[str, Any]) -> Path:
     """Where the despeckled SAR image is kept until the result is whole; a name for all that decides its pixels."""
     about = {"input": radar.identity, "sardiff": versions()["sardiff"], **decides}
@@ -477,9 +482,17 @@ def _tags(
     if looks is not None:
         further["looks"] = {"value": looks.value, "reason": looks.reason}
     if registration is not None:
-        further["registration"] = {"shift": registration.shift, "confidence": registration.confidence}
+        applied = bool(how["register"]) and registration.reliable
+        further["registration"] = {
+            "shift": registration.shift,
+            "confidence": registration.confidence,
+            "applied": applied,
+        }
+    settings = {"task": "fuse", **asdict(apply.settings), "solver": apply.settings.solver, **how}
+    if apply.settings.solver != "joint":  # of speckle the others know nothing
+        del settings["looks"], settings["correlation"]
     return record(
-        settings={"task": "fuse", **asdict(apply.settings), "solver": apply.settings.solver, **how},
+        settings=settings,
         input={"sar": Path(names[0]).name, "optical": Path(names[1]).name},
         levels=apply.levels.said(),
         **further,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geo_io import Metadata
 from sardiff.tasks.levels import Levels
 from sardiff.tasks.pair import Pair
-from sardiff.units import DARK, grey_from_log_luminance
+from sardiff.units import DARK, LEAST_GREY, grey_from_log_luminance
 
 __all__ = ["MASK_VALUES", "Encode"]
 
@@ -58,10 +58,13 @@ class Encode:
 
     def __call__(self, core: NDArray[np.float32], rows: slice, cols: slice) -> NDArray[np.float32]:
         """Return the fused bands, or the luminance (1, rows, cols)."""
-        fused = grey_from_log_luminance(core[0])
+        pixels = self._pixels(rows, cols)
+        own, _ = self.levels.grey(pixels)
+        # Darker than what has a logarithm: as much darker than it afterwards.
+        fused = grey_from_log_luminance(core[0]) + np.minimum(np.nan_to_num(own, nan=LEAST_GREY) - LEAST_GREY, 0)
         if not self.colour:
             return self._filled(self.levels.physical(fused)[None])
-        return self._filled(self.levels.injected(self._pixels(rows, cols), fused, self.inject))
+        return self._filled(self.levels.injected(pixels, fused, self.inject))
 
     def deviation(self, core: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the standard deviation of the luminance (1, rows, cols), in its units."""
@@ -116,8 +119,9 @@ class Encode:
         nodata = self.nodata
         if self.dtype != "float32":
             info = np.iinfo(self.dtype)
-            values = np.clip(np.rint(values), info.min, info.max)
-            step = 1.0
+            most = np.nextafter(np.float32(info.max), np.float32(0)) if info.bits > 24 else info.max
+            values = np.clip(np.rint(values), info.min, most)
+            step = -1.0 if nodata is not None and nodata >= most else 1.0
         else:
             step = 0.0 if nodata is None or math.isnan(nodata) else max(abs(nodata) * 1e-6, 1e-6)
         if nodata is not None and not math.isnan(nodata):

@@ -129,12 +129,16 @@ def _refuse_decibels(source: Source, windows: Sequence[Sample]) -> None:
     """Raise where a scene told to be power or amplitude is nearly all negative."""
     if source.values not in ("intensity", "amplitude"):
         return
+    if np.mean([np.isfinite(window.intensity).mean() for window in windows]) > 0.1:
+        return
     negative = counted = 0
+    scale, offset = (np.reshape(n, (-1, 1, 1)) for n in (source.metadata.scales, source.metadata.offsets))
     for window in windows:
         stored = source.stored(window.rows, window.cols)
-        named = np.isfinite(stored) & (stored != source.metadata.nodata) & (stored != 0)
-        counted += int(named.sum())
-        negative += int((stored[named] < 0).sum())
+        physical = stored * scale + offset
+        known = np.isfinite(physical) & (stored != source.metadata.nodata) & (physical != 0)
+        counted += int(known.sum())
+        negative += int((physical[known] < 0).sum())
     if negative > 0.9 * counted:
         raise ReadError(
             f"{source.name}: {negative / counted:.1%} of its values are negative, which no {source.values} is: they "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ Luminance = Literal["mean", "pca"]
 
 TAILS = (0.01, 0.99)  # quantiles between which an image's grey range lies
 BLOCK = (1024, 4096)  # pixels: what a pass over the scene reads at once
+FEW = 5  # bands of a pair, up to which blocks are that large
 BITS = 20  # of a float32 that histograms tell apart: a precision of .05 %
 MOST_RATIO = 4.0  # that a band may be brightened or darkened by
 FLOOR = 0.02  # of the luminance's range: below it a ratio says nothing
@@ -122,7 +123,9 @@ def measure_levels(
     """
     moments = _Moments(pair.bands)
     passes = 2 if luminance == "pca" else 1
-    blocks = list(_blocks(pair.shape[1:]))
+    if luminance not in get_args(Luminance):
+        raise SettingsError(f"There is no luminance {luminance!r}; choose from {', '.join(get_args(Luminance))}.")
+    blocks = list(_blocks(pair.shape))
     weights = np.full(pair.bands, 1 / pair.bands)
     optical, sar = _Histogram(), _Histogram()
 
@@ -248,7 +251,10 @@ def _scaled(x: NDArray[np.floating[Any]], ends: tuple[float, float]) -> NDArray[
     return ((x - low) / (high - low)).astype(np.float32)
 
 
-def _blocks(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    for top in range(0, shape[0], BLOCK[0]):
-        for left in range(0, shape[1], BLOCK[1]):
-            yield slice(top, min(top + BLOCK[0], shape[0])), slice(left, min(left + BLOCK[1], shape[1]))
+def _blocks(shape: tuple[int, int, int]) -> Iterator[tuple[slice, slice]]:
+    """Parts of a scene that hold about as many values whatever its bands."""
+    bands, rows, cols = shape
+    height = max(1, BLOCK[0] * FEW // max(bands, FEW))
+    for top in range(0, rows, height):
+        for left in range(0, cols, BLOCK[1]):
+            yield slice(top, min(top + height, rows)), slice(left, min(left + BLOCK[1], cols))

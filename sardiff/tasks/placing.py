@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from geo_io import Grid, GridMismatch, Source, open_raster
 from geo_io.align import Aligned, overlap
-from geo_io.grid import require_same
+from geo_io.grid import same_grid
 from geo_io.source import sample_windows
 from sardiff.errors import SettingsError
 from sardiff.metrics.registration import Registration, combine, local_shifts
@@ -34,7 +34,7 @@ def target_grid(grid: str | os.PathLike[str], radar: Source, light: Source) -> G
         return light.grid
     if grid == "sar":
         return radar.grid
-    return open_raster(grid, values="physical").grid
+    return open_raster(grid, values="physical", classes=True).grid
 
 
 def check_places(target: Grid, name: str, radar: Source, light: Source) -> None:
@@ -62,7 +62,7 @@ def paired(
         If a SAR image that is still speckled would have to be resampled.
     """
     sar, optical = LogIntensity(clean), Optical(light)
-    if speckled and not _same(sar.grid, target):
+    if speckled and not same_grid(sar.grid, target):
         raise SettingsError(
             "Method 'joint' reads the speckle itself, which resampling would spoil: add --grid sar, or choose 'dps'."
         )
@@ -70,18 +70,13 @@ def paired(
     return Pair(Aligned(optical, target), Aligned(sar, target), clouds, classes)
 
 
-def _same(a: Grid, b: Grid) -> bool:
-    try:
-        require_same("", a, "", b)
-    except GridMismatch:
-        return False
-    return True
-
-
-def registered(pair: Pair, register: bool, say: Callable[[str], None]) -> tuple[Pair, Registration]:
+def registered(
+    pair: Pair, register: bool, say: Callable[[str], None], *, speckled: bool = False
+) -> tuple[Pair, Registration]:
     """Measure misregistration in windows over the scene, say it, and correct it if asked to.
 
-    Moved is the SAR image, or where that lies on its own grid and the optical image does not, the latter.
+    Moved is the SAR image; but where it lies on its own grid and the optical image does not, or where it is still
+    speckled, which resampling would spoil, the optical image.
 
     Raises
     ------
@@ -111,7 +106,7 @@ def registered(pair: Pair, register: bool, say: Callable[[str], None]) -> tuple[
         return pair, found
     say(f"Registration: the SAR image is moved by {said} ({spread}).")
     down, right = found.shift
-    if _same(pair.sar.source.grid, pair.grid) and not _same(pair.optical.source.grid, pair.grid):
+    if speckled or (same_grid(pair.sar.source.grid, pair.grid) and not same_grid(pair.optical.source.grid, pair.grid)):
         optical = replace(pair.optical, shift=(-down, -right))
         clouds = None if pair.clouds is None else replace(pair.clouds, shift=(-down, -right))
         return Pair(optical, pair.sar, clouds, pair.classes), found
@@ -121,7 +116,7 @@ def registered(pair: Pair, register: bool, say: Callable[[str], None]) -> tuple[
 class Remembered:
     """A source that is costly to read, in blocks of which the last few are kept: windows that overlap share them."""
 
-    SIDE, KEPT = 512, 48
+    SIDE, KEPT = 768, 24  # as large as the cores that despeckling computes at once
 
     def __init__(self, source: Source) -> None:
         self.source = source

@@ -275,3 +275,79 @@ def test_paths_and_arrays_do_not_mix(sar, optical):
         sardiff.fuse(sar, optical)
     with pytest.raises(SettingsError, match=r"rio.to_raster"):
         sardiff.fuse(array(sar), array(optical), Path("out.tif"))
+
+
+def test_bright_pixels_stay_bright_where_nodata_is_the_largest_number(tmp_path, sar):
+    grey = ground(4)
+    bands = np.stack([np.clip(255 * grey**0.5, 0, 254)] * 3).astype(np.uint8)
+    bands[:, :20, :20] = 254
+    bands[:, -9:] = 255
+    path = write(tmp_path / "bytes.tif", bands, from_origin(LEFT, TOP, 10, 10), nodata=255)
+    out = fuse_file(sar, path, tmp_path / "out.tif", method="brovey", quality="fast", weight=0.9)
+    fused, profile, _, _ = read(out)
+    assert profile["nodata"] == 255
+    assert (fused[:, -9:] == 255).all()
+    assert (fused[:, :-9] < 255).all()
+    assert fused[:, :-9].max() == 254
+    assert fused[:, :20, :20].min() > 0
+
+
+def test_dark_outliers_stay_dark(tmp_path, sar):
+    bands = np.full((1, ROWS, COLS), 4000, np.uint16)
+    bands += (1500 * ground(4)).astype(np.uint16)
+    bands[:, 60:66, 60:66] = 1000
+    path = write(tmp_path / "lake.tif", bands, from_origin(LEFT, TOP, 10, 10))
+    out = fuse_file(sar, path, tmp_path / "out.tif", method="brovey", quality="fast", weight=0.0)
+    np.testing.assert_allclose(read(out)[0], bands, rtol=1e-4)
+
+
+@pytest.mark.parametrize("grid", ["optical", "sar"])
+@pytest.mark.parametrize("method", ["brovey", "joint"])
+def test_misregistration_is_measured_and_corrected(tmp_path, grid, method):
+    size, rows, cols = 256, 3, -2
+    big = ground(8, (size + 16, size + 16))
+    still, moved_away = big[8:-8, 8:-8], big[8 + rows : size + 8 + rows, 8 + cols : size + 8 + cols]
+    decibels = (12 * moved_away - 20)[None] + np.random.default_rng(0).normal(0, 0.3, (1, size, size))
+    place = from_origin(LEFT, TOP, 10, 10)
+    radar = write(tmp_path / "radar.tif", decibels.astype(np.float32), place)
+    light = write(tmp_path / "light.tif", (1000 + 3000 * still)[None].astype(np.float32), place)
+    said = []
+    common = {"values": "db", "grid": grid, "despeckled": method != "joint", "register": True, "say": said.append}
+    extra = {"steps": 1, "looks": 100.0} if method == "joint" else {}
+    out = fuse_file(radar, light, tmp_path / "out.tif", method=method, **common, **extra)
+    shift = json.loads(read(out)[3]["SARDIFF_REGISTRATION"])
+    assert shift["applied"]
+    assert shift["shift"] == pytest.approx([rows, cols], abs=0.3)
+    assert any("is moved by" in sentence for sentence in said)
+
+
+def test_luminance_of_arrays_can_be_written(sar, optical, tmp_path):
+    pytest.importorskip("rioxarray")
+    light = array(optical)
+    light.attrs["long_name"] = ("B04", "B03", "B02")
+    found = sardiff.fuse(array(sar), light, method="brovey", values="db", despeckled=True, mode="intensity")
+    found.rio.to_raster(tmp_path / "out.tif")
+    assert read(tmp_path / "out.tif")[2] == ("fused luminance",)
+
+
+def test_an_intermediate_of_other_settings_is_not_taken(sar, optical, tmp_path):
+    class CutError(Exception):
+        pass
+
+    def cut(now):
+        if now.phase == "tiles":
+            raise CutError
+
+    common = {"method": "brovey", "quality": "fast", "dtype": "float32"}
+    out = tmp_path / "out.tif"
+    with pytest.raises(CutError):
+        fuse_file(sar, optical, out, looks=1.0, report=cut, **common)
+    fuse_file(sar, optical, out, looks=50.0, **common)
+    clean = fuse_file(sar, optical, tmp_path / "clean.tif", looks=50.0, **common)
+    np.testing.assert_array_equal(read(out)[0], read(clean)[0])
+
+
+def test_the_grid_file_is_no_output(sar, optical, tmp_path):
+    like = moved(optical, tmp_path / "like.tif")
+    with pytest.raises(GeoIOError, match="same file"):
+        fuse_file(sar, optical, like, grid=like, overwrite=True)

@@ -4,14 +4,17 @@ import click
 import pytest
 
 from geo_io import write
+from sardiff.cli import fuse as command
 from sardiff.cli import options
-from sardiff.tasks import despeckle
+from sardiff.tasks import despeckle, fuse
 
 
 def test_choices_are_those_of_the_tasks():
     assert options.METHODS == despeckle.METHODS
     assert options.QUALITIES == despeckle.QUALITIES
     assert options.COMPRESSIONS == write.COMPRESSIONS
+    assert command.METHODS == fuse.METHODS
+    assert next(o for o in command.fuse.params if o.name == "weight").default == fuse.Fuse().weight
 
 
 def read(callback, text):
