@@ -321,6 +321,7 @@ def test_misregistration_is_measured_and_corrected(tmp_path, grid, method):
     assert any("is moved by" in sentence for sentence in said)
 
 
+@pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 def test_luminance_of_arrays_can_be_written(sar, optical, tmp_path):
     pytest.importorskip("rioxarray")
     light = array(optical)
