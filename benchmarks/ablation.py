@@ -40,6 +40,7 @@ import numpy as np
 import record
 import trust
 from despeckle_peers import response_of
+from peers.ledger import Ledger
 from quality import SUBSET, load
 
 from sardiff.metrics import amplitude_psnr, rmse_db
@@ -143,6 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--variants", default="", help="of those above, separated by commas; all by default")
     parser.add_argument("--folders", default="ucm_grey,s2_rgb,oam_rgb,neon_rgb", help="of images to train on")
     parser.add_argument("--images", type=int, default=len(SUBSET), help="how many validation images, at most 5")
+    parser.add_argument("--scratch", type=Path, help="keep findings in this file, and begin with those it holds")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     chosen = [v for v in VARIANTS if not options.variants or v.name in options.variants.split(",")]
@@ -150,12 +152,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         chosen, options.minutes, options.folders, options.images = chosen[:1], 0.02, "s2_rgb", 1
     record.use_threads(1)
     dask.config.set(scheduler="synchronous")
-    began, rows = time.monotonic(), []
+    began = time.monotonic()
+    decides = {key: getattr(options, key) for key in ("minutes", "folders", "images", "seed", "quick")}
+    try:
+        ledger = Ledger(options.scratch, decides)
+    except ValueError as error:
+        parser.error(str(error))
     with tempfile.TemporaryDirectory() as folder:
         for variant in chosen:
+            if ledger.of("row", variant=variant.name):
+                continue
             weights, about = trained(variant, Path(folder), options)
-            rows.append({**about, **scores(weights, options)})
-            print(rows[-1], file=sys.stderr, flush=True)
+            print(ledger.add("row", **about, **scores(weights, options)), file=sys.stderr, flush=True)
+    order = [variant.name for variant in VARIANTS]
+    rows = sorted(ledger.of("row"), key=lambda row: order.index(row["variant"]))
     record.table(rows, "Trained alike but for one thing: PSNR in dB, then dB")
     record.emit("ablation", options, {"rows": rows, "curves": curves()}, began=began)
 
