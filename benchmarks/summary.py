@@ -247,6 +247,22 @@ def trust(results: Row) -> str:
     return "\n\n".join(parts)
 
 
+def fusion(results: Row) -> str:
+    measures = ("mi", "psnr", "ssim", "viff", "vif", "qabf", "ce", "scd")
+    columns = {"method": "method", **{name: name for name in measures}, "s / Mpx": "cpu s/MP", "pairs": "pairs"}
+    text = (
+        "Mean over pairs; grey images of eight bits, every method of one weight. `ce` is better where lower, the others "
+        "where higher; the first two rows are copies of a source.\n\n" + table(results["means"], columns)
+    )
+    if results["water"]:
+        said = {"image": "image", "AUC": "AUC"}
+        text += "\n\nHow well one threshold tells water from land near its edge:\n\n" + table(results["water"], said, 3)
+    for pair in dict.fromkeys(row["pair"] for row in results["rows"]):
+        rows = [row for row in results["rows"] if row["pair"] == pair]
+        text += "\n\n" + folded(pair, table(rows, {"method": "method", **{name: name for name in measures}}))
+    return text
+
+
 def ablation(results: Row) -> str:
     keys = [k for k in results["rows"][0] if k != "variant"]
     text = "Small networks trained alike but for one thing.\n\n" + table(
@@ -286,6 +302,7 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "real": ("Real scenes", real),
     "stacks": ("Stacks of dates", stacks),
     "trust": ("Trust", trust),
+    "fusion": ("Fusion", fusion),
     "ablation": ("Training", ablation),
     "invariance": ("One image, however it is cut", invariance),
 }
