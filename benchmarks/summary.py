@@ -251,7 +251,7 @@ def fusion(results: Row) -> str:
     measures = ("mi", "psnr", "ssim", "viff", "vif", "qabf", "ce", "scd")
     columns = {"method": "method", **{name: name for name in measures}, "s / Mpx": "cpu s/MP", "pairs": "pairs"}
     text = (
-        "Mean over pairs; grey images of eight bits, every method of one weight. `ce` is better where lower, the others "
+        "Mean over pairs; grey images of eight bits, all methods of one weight. `ce` is better where lower, the others "
         "where higher; the first two rows are copies of a source.\n\n" + table(results["means"], columns)
     )
     if results["water"]:
