@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geo_io.align import Aligned, Overlap, Raster, overlap
+    from geo_io.align import Aligned, Raster
+    from geo_io.covering import Overlap, overlap
     from geo_io.dataarray import ArraySource, to_dataarray
     from geo_io.errors import GeoIOError, GridMismatch, ReadError, UnclearValues, UnsafeInput, WriteError
     from geo_io.grid import Grid, require_same
@@ -52,7 +53,8 @@ __all__ = [
 
 # Imported when first asked for: `geo_io.harden` has to run before rasterio is imported anywhere.
 _HOMES = {
-    "align": ("Aligned", "Overlap", "Raster", "overlap"),
+    "align": ("Aligned", "Raster"),
+    "covering": ("Overlap", "overlap"),
     "dataarray": ("ArraySource", "to_dataarray"),
     "errors": ("GeoIOError", "GridMismatch", "ReadError", "UnclearValues", "UnsafeInput", "WriteError"),
     "grid": ("Grid", "require_same"),

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo_io import Grid, GridMismatch, Source, open_raster
-from geo_io.align import Aligned, overlap
+from geo_io.align import Aligned
+from geo_io.covering import overlap
 from geo_io.grid import same_grid
 from geo_io.source import sample_windows
 from sardiff.errors import SettingsError

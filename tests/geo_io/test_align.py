@@ -15,7 +15,8 @@ from rasterio.rpc import RPC
 from rasterio.warp import transform
 from scipy.interpolate import RectBivariateSpline
 
-from geo_io.align import VALUES, Aligned, overlap
+from geo_io.align import VALUES, Aligned
+from geo_io.covering import overlap
 from geo_io.errors import GridMismatch
 from geo_io.grid import Grid
 
