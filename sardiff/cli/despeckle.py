@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sardiff.cli import options
-from sardiff.cli.endings import closing, default_workers, how_to_go_on
-from sardiff.cli.progress import Kind, reporter
-from sardiff.cli.signals import Stopped
+from sardiff.cli.progress import Kind
+from sardiff.cli.run import run_scene
 
 if TYPE_CHECKING:
     from sardiff.tasks.scene import Progress
@@ -48,50 +47,22 @@ def despeckle(
     Sentinel-1 SAFE folder or zip. What was not measured comes back as it came. The same command after an
     interruption goes on where it stopped.
     """
-    began, last = time.monotonic(), None
     spread: bool | Path = uncertainty_file or uncertainty
-    with reporter(progress) as told:
-        try:
-            # Imported here: torch takes seconds, which a signal may interrupt and --help does not need.
-            from geo_io import check_proj
-            from sardiff.device import choose_device, describe_device
-            from sardiff.tasks.despeckle_scene import despeckle_file, uncertainty_path
 
-            check_proj()
-            where = choose_device(device)
-            workers = workers or default_workers(where)
-            told.start(
-                "despeckle",
-                describe_device(where),
-                input=str(input),
-                output=str(output),
-                workers=workers,
-                seed=settings["seed"],
-            )
+    def task(workers: int, report: Callable[[Progress], None], say: Callable[[str], None]) -> dict[Path, str]:
+        from sardiff.tasks.despeckle_scene import despeckle_file, uncertainty_path
 
-            def report(now: Progress) -> None:
-                nonlocal last
-                last = now
-                told.progress(now)
-
-            despeckle_file(
-                input,
-                output,
-                uncertainty=spread,
-                workers=workers,
-                device=device,
-                report=report,
-                say=told.note,
-                **settings,
-            )
-        except Stopped as stop:
-            stop.advice = how_to_go_on(output, last)
-            raise
-        written = [output] if spread is False else [output, uncertainty_path(output, spread)]
-        seconds = time.monotonic() - began
-        told.done(
-            closing(written, seconds, last, () if spread is False else (SPREAD,)),
-            outputs=[str(path) for path in written],
-            bytes=sum(path.stat().st_size for path in written),
-            seconds=round(seconds, 3),
+        despeckle_file(
+            input,
+            output,
+            uncertainty=spread,
+            workers=workers,
+            device=device,
+            report=report,
+            say=say,
+            **settings,
         )
+        return {uncertainty_path(output, spread): SPREAD} if spread else {}
+
+    facts = {"input": str(input), "output": str(output), "seed": settings["seed"]}
+    run_scene("despeckle", output, progress=progress, device=device, workers=workers, facts=facts, task=task)

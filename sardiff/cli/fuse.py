@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sardiff.cli import options
-from sardiff.cli.endings import closing, default_workers, how_to_go_on
-from sardiff.cli.progress import Kind, reporter
-from sardiff.cli.signals import Stopped
+from sardiff.cli.progress import Kind
+from sardiff.cli.run import run_scene
 
 if TYPE_CHECKING:
     from sardiff.tasks.scene import Progress
@@ -114,58 +113,27 @@ def fuse(
     extent may differ. The SAR image is despeckled first, on its own grid. The same command after an interruption goes
     on where it stopped.
     """
-    began, last = time.monotonic(), None
     spread: bool | Path = uncertainty_file or uncertainty
     kept: bool | Path = mask_file or mask
-    with reporter(progress) as told:
-        try:
-            # Imported here: torch takes seconds, which a signal may interrupt and --help does not need.
-            from geo_io import check_proj
-            from sardiff.device import choose_device, describe_device
-            from sardiff.tasks.fuse_scene import beside, fuse_file
 
-            check_proj()
-            where = choose_device(device)
-            workers = workers or default_workers(where)
-            told.start(
-                "fuse",
-                describe_device(where),
-                sar=str(sar),
-                optical=str(optical),
-                output=str(output),
-                workers=workers,
-                seed=settings["seed"],
-            )
+    def task(workers: int, report: Callable[[Progress], None], say: Callable[[str], None]) -> dict[Path, str]:
+        from sardiff.tasks.fuse_scene import fuse_file
+        from sardiff.tasks.scene import beside
 
-            def report(now: Progress) -> None:
-                nonlocal last
-                last = now
-                told.progress(now)
-
-            fuse_file(
-                sar,
-                optical,
-                output,
-                uncertainty=spread,
-                mask=kept,
-                cloud_classes=cloud_classes or (),
-                workers=workers,
-                device=device,
-                report=report,
-                say=told.note,
-                **settings,
-            )
-        except Stopped as stop:
-            stop.advice = how_to_go_on(output, last)
-            raise
-        extra = {
-            beside(output, what, wanted): ABOUT[what] for what, wanted in (("std", spread), ("mask", kept)) if wanted
-        }
-        written = [output, *extra]
-        seconds = time.monotonic() - began
-        told.done(
-            closing(written, seconds, last, list(extra.values())),
-            outputs=[str(path) for path in written],
-            bytes=sum(path.stat().st_size for path in written),
-            seconds=round(seconds, 3),
+        fuse_file(
+            sar,
+            optical,
+            output,
+            uncertainty=spread,
+            mask=kept,
+            cloud_classes=cloud_classes or (),
+            workers=workers,
+            device=device,
+            report=report,
+            say=say,
+            **settings,
         )
+        return {beside(output, what, file): ABOUT[what] for what, file in (("std", spread), ("mask", kept)) if file}
+
+    facts = {"sar": str(sar), "optical": str(optical), "output": str(output), "seed": settings["seed"]}
+    run_scene("fuse", output, progress=progress, device=device, workers=workers, facts=facts, task=task)

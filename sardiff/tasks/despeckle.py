@@ -22,7 +22,7 @@ from sardiff.priors.base import Prior
 from sardiff.priors.checkpoint import SHIPPED, load_prior
 from sardiff.priors.schedule import karras
 from sardiff.solvers import Step, diffpir, dps, finite, gibbs, last, moment, one_pass, posterior_samples, scoring
-from sardiff.tasks.noise import PlaceNoise
+from sardiff.tasks.noise import PlaceNoise, check_draws
 from sardiff.units import DB_PER_LOG
 from tiling import Tile
 
@@ -104,12 +104,7 @@ class Despeckle:
             raise SettingsError(f"There is no method {self.method!r}; choose from {', '.join(METHODS)}.")
         if self.quality not in QUALITIES:
             raise SettingsError(f"There is no quality {self.quality!r}; choose from {', '.join(QUALITIES)}.")
-        if self.steps is not None and self.steps < 1:
-            raise SettingsError(f"steps must be >= 1, got {self.steps}.")
-        if self.samples < 1:
-            raise SettingsError(f"samples must be >= 1, got {self.samples}.")
-        if not 0 <= self.seed < 2**32:
-            raise SettingsError(f"seed must be from 0 to 4294967295, got {self.seed}.")
+        check_draws(self.steps, self.samples, self.seed)
         if self.method == "one-pass" and self.steps not in (None, 1):
             raise SettingsError(f"Method 'one-pass' has one step, not {self.steps}; leave steps out.")
         if self.method in ESTIMATES and self.samples > 1:

@@ -14,11 +14,12 @@ import numpy as np
 from geo_io import Metadata, Source, check_output
 from sardiff.device import choose_device
 from sardiff.errors import SettingsError
-from sardiff.priors.checkpoint import SHIPPED, load_prior
+from sardiff.priors.checkpoint import load_prior
 from sardiff.provenance import record
 from sardiff.tasks.despeckle import ESTIMATES, MEASURED, Despeckle, DespeckleTiles, overlap_for
-from sardiff.tasks.inputs import Looks, open_source, paths_of, settle_looks
-from sardiff.tasks.scene import Output, Progress, encode_log, restore_scene, scene_layout
+from sardiff.tasks.inputs import Looks, open_source, paths_of, settle_looks, weights_path
+from sardiff.tasks.scene import Output, Progress, beside, chosen_layout, encode_log, restore_scene
+from tiling import Layout
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -118,7 +119,7 @@ def despeckle_array(
     source = open_source(da, values=values)
     found = settle_looks(source, looks, measure=settings.get("correlation") == "auto")
     wanted = _settings(found, settings)
-    apply = DespeckleTiles(wanted, _weights(weights), device)
+    apply = DespeckleTiles(wanted, weights_path(weights), device)
     layout = _layout(source, apply, tile, overlap)
     bands = source.shape[0]
     count = bands * (2 if wanted.uncertainty else 1)
@@ -199,7 +200,7 @@ def despeckle_file(
     spread_path = None if uncertainty is False else uncertainty_path(final, uncertainty)
     settings["uncertainty"] = spread_path is not None
     # Settings that are wrong whatever the scene are refused before anything is read.
-    apply_weights = _weights(weights)
+    apply_weights = weights_path(weights)
     _settings(Looks(1.0, ""), settings).solver(load_prior(apply_weights, choose_device(device)))
     for path in (final,) if spread_path is None else (final, spread_path):
         check_output(path, paths_of(scene), overwrite)
@@ -253,15 +254,6 @@ def despeckle_file(
         "sardiff": tags["SARDIFF_VERSION"],
     }
 
-    going_on = False
-
-    def told(progress: Progress) -> None:
-        nonlocal going_on
-        if progress.resumed and not going_on:
-            going_on = True
-            say(f"Going on with an unfinished run: {progress.resumed} of {progress.total} tiles were kept.")
-        report(progress)
-
     restore_scene(
         source,
         apply,
@@ -275,16 +267,15 @@ def despeckle_file(
         workers=workers,
         overwrite=overwrite,
         compression=compression,
-        report=told,
+        report=report,
+        say=say,
     )
     return final
 
 
 def uncertainty_path(output: Path, wanted: bool | str | os.PathLike[str] = True) -> Path:
     """Where the standard deviation goes: as asked for, or OUT_std_db.tif beside OUT.tif."""
-    if wanted is True:
-        return output.with_name(f"{output.stem}_std_db{output.suffix}")
-    return Path(wanted)  # type: ignore[arg-type]
+    return beside(output, "std_db", wanted)
 
 
 _UNIT_NAMES = {"intensity": "intensity", "amplitude": "amplitude", "db": "dB"}
@@ -321,20 +312,9 @@ def _correlation(wanted: Any, looks: Looks) -> float | None:
         raise SettingsError(f"correlation must be 'auto', 'none' or a number, got {wanted!r}.") from error
 
 
-def _weights(weights: str | os.PathLike[str] | None) -> Path:
-    return SHIPPED if weights is None else Path(weights)
-
-
-def _layout(source: Source, apply: DespeckleTiles, tile: int | None, overlap: int | None) -> Any:
-    for name, value, least in (("tile", tile, 32), ("overlap", overlap, 0)):
-        if value is not None and value < least:
-            raise SettingsError(f"{name} must be at least {least} pixels, got {value}.")
-    return scene_layout(
-        source.grid.shape,
-        tile=_tile(apply) if tile is None else tile,
-        overlap=overlap_for(apply.settings, apply.prior) if overlap is None else overlap,
-        stride=apply.prior.stride,
-    )
+def _layout(source: Source, apply: DespeckleTiles, tile: int | None, overlap: int | None) -> Layout:
+    usual = _tile(apply), overlap_for(apply.settings, apply.prior)
+    return chosen_layout(source.grid.shape, tile, overlap, usual=usual, stride=apply.prior.stride)
 
 
 def _tile(apply: DespeckleTiles) -> int:

@@ -24,11 +24,11 @@ from sardiff.priors.checkpoint import SHIPPED, load_prior
 from sardiff.priors.schedule import karras
 from sardiff.solvers import Step, ddfm, diffpir, last, one_pass, reddiff
 from sardiff.tasks.levels import Levels
-from sardiff.tasks.noise import PlaceNoise
+from sardiff.tasks.noise import PlaceNoise, check_draws
 from sardiff.units import log_luminance_from_grey
 from tiling import Tile
 
-__all__ = ["DIFFUSION", "METHODS", "MODES", "SAMPLES", "TILE", "Fuse", "FuseTiles", "overlap_for"]
+__all__ = ["DIFFUSION", "METHODS", "MODES", "SAMPLES", "TILE", "Fuse", "FuseTiles", "overlap_for", "prior_for"]
 
 DIFFUSION = ("dps", "vds", "ddfm", "joint")
 METHODS = ("auto", *DIFFUSION, *CLASSICAL)
@@ -90,12 +90,7 @@ class Fuse:
             raise SettingsError(f"There is no method {self.method!r}; choose from {', '.join(METHODS)}.")
         if not 0 <= self.weight <= 1:
             raise SettingsError(f"weight must be from 0 (optical) to 1 (SAR), got {self.weight}.")
-        if self.steps is not None and self.steps < 1:
-            raise SettingsError(f"steps must be >= 1, got {self.steps}.")
-        if self.samples < 1:
-            raise SettingsError(f"samples must be >= 1, got {self.samples}.")
-        if not 0 <= self.seed < 2**32:
-            raise SettingsError(f"seed must be from 0 to 4294967295, got {self.seed}.")
+        check_draws(self.steps, self.samples, self.seed)
         if self.solver not in DIFFUSION and (self.steps is not None or self.samples > 1 or self.uncertainty):
             raise SettingsError(f"Method {self.method!r} has no steps, samples or uncertainty; leave these out.")
         if self.uncertainty and self.solver == "vds":
@@ -113,6 +108,24 @@ class Fuse:
         """Noise levels of a diffusion method."""
         first, final = SIGMAS[self.solver]
         return karras(first, final, self.steps or STEPS[self.solver])
+
+
+def prior_for(settings: Fuse, weights: Path | Prior, device: str) -> Prior | None:
+    """Load the prior that a method needs, if it needs one.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot serve the method.
+    PriorError
+        If it cannot be loaded.
+    """
+    if settings.solver not in DIFFUSION:
+        return None
+    prior = weights if isinstance(weights, Prior) else load_prior(weights, choose_device(device))
+    if settings.solver == "joint" and prior.posterior is None:
+        raise SettingsError(f"Method 'joint' needs weights trained with measurements, which {prior.name} is not.")
+    return prior
 
 
 def overlap_for(settings: Fuse, prior: Prior | None) -> int:
@@ -150,17 +163,7 @@ class FuseTiles:
     @property
     def prior(self) -> Prior | None:
         """The prior, loaded; None for a method without one."""
-        if self.settings.solver not in DIFFUSION:
-            return None
-        if isinstance(self.weights, Prior):
-            return self.weights
-        return load_prior(self.weights, choose_device(self.device))
-
-    def require_prior(self) -> None:
-        """Load the prior, if the method has one: weights that are wrong are refused before anything is read."""
-        prior = self.prior
-        if self.settings.solver == "joint" and prior is not None and prior.posterior is None:
-            raise SettingsError(f"Method 'joint' needs weights trained with measurements, which {prior.name} is not.")
+        return prior_for(self.settings, self.weights, self.device)
 
     @property
     def stride(self) -> int:
@@ -231,7 +234,6 @@ class FuseTiles:
 
     def _joint(self, prior: Prior, energy: FusionEnergy, log_intensity: Images) -> JointEnergy:
         """The same energy with the likelihood of speckle, on luminance that is linear in log-intensity."""
-        self.require_prior()
         assert prior.posterior is not None
         dark = log_luminance_from_grey(0.0)
         low, high = self.levels.sar

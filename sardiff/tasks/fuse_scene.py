@@ -17,21 +17,22 @@ from geo_io import Metadata, Source, check_output, is_safe, open_raster
 from sardiff.classical import CLASSICAL
 from sardiff.errors import SettingsError
 from sardiff.metrics.registration import Registration
-from sardiff.priors.checkpoint import SHIPPED, load_prior
+from sardiff.priors.checkpoint import load_prior
 from sardiff.provenance import digest, record, versions
 from sardiff.tasks.despeckle_scene import despeckle_array, despeckle_file
-from sardiff.tasks.fuse import MODES, SAMPLES, TILE, Fuse, FuseTiles, overlap_for
+from sardiff.tasks.fuse import MODES, SAMPLES, TILE, Fuse, FuseTiles, overlap_for, prior_for
 from sardiff.tasks.fused import MASK_VALUES, Encode
-from sardiff.tasks.inputs import Looks, open_source, paths_of, settle_looks
+from sardiff.tasks.inputs import Looks, open_source, paths_of, settle_looks, weights_path
 from sardiff.tasks.levels import Levels, Luminance, measure_levels
 from sardiff.tasks.pair import Pair
 from sardiff.tasks.placing import Remembered, check_places, paired, registered, target_grid
-from sardiff.tasks.scene import Output, Progress, restore_scene, scene_layout
+from sardiff.tasks.scene import Output, Progress, beside, chosen_layout, restore_scene
+from tiling import Layout
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["beside", "fuse", "fuse_array", "fuse_file"]
+__all__ = ["fuse", "fuse_array", "fuse_file"]
 
 Inject = Literal["auto", "ratio", "gain"]
 
@@ -78,7 +79,7 @@ def fuse_array(
     despeckled: bool = False,
     values: str = "auto",
     looks: float | Literal["auto"] = "auto",
-    quality: str = "fast",
+    quality: str = "balanced",
     cloud_mask: xr.DataArray | None = None,
     cloud_classes: tuple[int, ...] = (),
     register: bool = False,
@@ -140,7 +141,7 @@ def fuse_array(
     pair = paired(clean, light, target, clouds, cloud_classes, speckled=joint)
     pair, registration = registered(pair, register, lambda sentence: None, speckled=joint)
     levels = measure_levels(pair, luminance=luminance)
-    apply = FuseTiles(_with_looks(chosen, found), levels, _weights(weights), device)
+    apply = FuseTiles(_with_looks(chosen, found), levels, weights_path(weights), device)
     layout = _layout(pair, apply, tile, overlap)
     bands = _bands(pair, mode)
     encode = Encode(pair, levels, _colour(pair, mode), how_injected)
@@ -271,7 +272,7 @@ def fuse_file(
         check_output(path, inputs, overwrite)
     if len({path.resolve() for path in wanted}) < len(wanted):
         raise SettingsError(f"{final}, its uncertainty and its mask need different names.")
-    FuseTiles(chosen, _NOTHING_KNOWN, _weights(weights), device).require_prior()
+    prior_for(chosen, weights_path(weights), device)  # what cannot serve is refused before anything is read
 
     if len(sar_bands or ()) > 1 and chosen.solver == "joint":
         raise SettingsError("Method 'joint' reads the speckle of one band: name one with --sar-bands.")
@@ -293,7 +294,7 @@ def fuse_file(
     clean = radar
     if not despeckled and not joint:
         decides = {"values": radar.values, "bands": sar_bands, "looks": looks, "quality": quality}
-        hidden = _hidden(final, radar, {**decides, "weights": load_prior(_weights(weights)).sha256})
+        hidden = _hidden(final, radar, {**decides, "weights": load_prior(weights_path(weights)).sha256})
         if not hidden.exists():
             despeckle_file(
                 sar, hidden, looks=looks, values=values, bands=sar_bands, polarisation=polarisation, swath=swath,
@@ -308,17 +309,11 @@ def fuse_file(
     levels = measure_levels(pair, luminance=luminance, report=partial(_measuring, report))
     say(_shares(levels, pair))
 
-    apply = FuseTiles(_with_looks(chosen, found), levels, _weights(weights), device)
+    apply = FuseTiles(_with_looks(chosen, found), levels, weights_path(weights), device)
     layout = _layout(pair, apply, tile, overlap)
     colour = _colour(pair, mode)
-    say(
-        f"Method: {chosen.solver}, weight {chosen.weight:g} (0 optical, 1 SAR). "
-        + (
-            f"Result: {pair.bands} bands, by {how_injected}."
-            if colour
-            else "Result: luminance, in units of the optical bands."
-        )
-    )
+    result = f"{pair.bands} bands, by {how_injected}" if colour else "luminance, in units of the optical bands"
+    say(f"Method: {chosen.solver}, weight {chosen.weight:g} (0 optical, 1 SAR). Result: {result}.")
     encode = Encode(pair, levels, colour, how_injected, light.metadata if colour else None, dtype)
     count = _bands(pair, mode)
     outputs = [Output(final, slice(0, 1), encode, encode.metadata(light.metadata), encode.nodata, count, encode.dtype)]
@@ -341,15 +336,6 @@ def fuse_file(
         "outputs": str(len(outputs)),
         "sardiff": tags["SARDIFF_VERSION"],
     }
-    going_on = False
-
-    def told(progress: Progress) -> None:
-        nonlocal going_on
-        if progress.resumed and not going_on:
-            going_on = True
-            say(f"Going on with an unfinished run: {progress.resumed} of {progress.total} tiles were kept.")
-        report(progress)
-
     restore_scene(
         pair,  # type: ignore[arg-type]
         apply,
@@ -363,29 +349,15 @@ def fuse_file(
         workers=workers,
         overwrite=overwrite,
         compression=compression,
-        report=told,
+        report=report,
+        say=say,
     )
     for left in _hidden_files(final):
         left.unlink(missing_ok=True)
     return final
 
 
-def beside(output: Path, what: str, wanted: bool | str | os.PathLike[str] = True) -> Path:
-    """Where a further file goes: as asked for, or OUT_what.tif beside OUT.tif."""
-    return output.with_name(f"{output.stem}_{what}{output.suffix}") if wanted is True else Path(wanted)  # type: ignore[arg-type]
-
-
 _NO_MORE = ("_FillValue", "missing_value", "nodata", "scale_factor", "add_offset", "scales", "offsets")
-_NOTHING_KNOWN = Levels(
-    luminance=(1.0,),
-    optical=(0.0, 1.0),
-    sar=(0.0, 1.0),
-    slopes=(1.0,),
-    offsets=(0.0,),
-    both=0,
-    only_optical=0,
-    only_sar=0,
-)
 
 
 def _chosen(settings: dict[str, Any]) -> Fuse:
@@ -415,20 +387,9 @@ def _with_looks(chosen: Fuse, found: Looks | None) -> Fuse:
     return chosen if found is None else replace(chosen, looks=found.value, correlation=found.area or 1.0)
 
 
-def _weights(weights: str | os.PathLike[str] | None) -> Path:
-    return SHIPPED if weights is None else Path(weights)
-
-
-def _layout(pair: Pair, apply: FuseTiles, tile: int | None, overlap: int | None) -> Any:
-    for name, value, least in (("tile", tile, 32), ("overlap", overlap, 0)):
-        if value is not None and value < least:
-            raise SettingsError(f"{name} must be at least {least} pixels, got {value}.")
-    return scene_layout(
-        pair.grid.shape,
-        tile=TILE if tile is None else tile,
-        overlap=overlap_for(apply.settings, apply.prior) if overlap is None else overlap,
-        stride=apply.stride,
-    )
+def _layout(pair: Pair, apply: FuseTiles, tile: int | None, overlap: int | None) -> Layout:
+    usual = TILE, overlap_for(apply.settings, apply.prior)
+    return chosen_layout(pair.grid.shape, tile, overlap, usual=usual, stride=apply.stride)
 
 
 def _colour(pair: Pair, mode: str) -> bool:

@@ -13,11 +13,12 @@ import numpy as np
 from geo_io import ReadError, Sample, Source, is_safe, open_raster, open_safe, sample
 from sardiff.errors import SettingsError
 from sardiff.metrics import LooksEstimate, estimate_looks
+from sardiff.priors.checkpoint import SHIPPED
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Looks", "measure_looks", "open_source", "paths_of", "settle_looks"]
+__all__ = ["Looks", "measure_looks", "open_source", "paths_of", "settle_looks", "weights_path"]
 
 
 def open_source(
@@ -84,6 +85,11 @@ def paths_of(scene: Any, source: Source | None = None) -> tuple[Path, ...]:
         path = Path(scene)
         paths = (path, *((path.parent,) if path.name.lower() == "manifest.safe" else ()), *paths)
     return paths
+
+
+def weights_path(weights: str | os.PathLike[str] | None) -> Path:
+    """The weights asked for, or those that come along."""
+    return SHIPPED if weights is None else Path(weights)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Noise that belongs to places of the scene, as solvers ask for it."""
+"""Noise that belongs to places of the scene, as solvers ask for it, and how often it is drawn."""
 
 from __future__ import annotations
 
@@ -10,9 +10,20 @@ import numpy as np
 import torch
 
 from sardiff.arrays import Images
+from sardiff.errors import SettingsError
 from tiling import Tile, field
 
-__all__ = ["PlaceNoise"]
+__all__ = ["PlaceNoise", "check_draws"]
+
+
+def check_draws(steps: int | None, samples: int, seed: int) -> None:
+    """Raise `SettingsError` unless steps (if any) and samples are >= 1 and the seed is one of 32 bits."""
+    if steps is not None and steps < 1:
+        raise SettingsError(f"steps must be >= 1, got {steps}.")
+    if samples < 1:
+        raise SettingsError(f"samples must be >= 1, got {samples}.")
+    if not 0 <= seed < 2**32:
+        raise SettingsError(f"seed must be from 0 to 4294967295, got {seed}.")
 
 
 @dataclass(frozen=True)

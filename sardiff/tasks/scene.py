@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 from geo_io import Metadata, SceneWriter, Source, check_output
 from geo_io.write import require_space
 from sardiff.device import one_share_of_threads
+from sardiff.errors import SettingsError
 from tiling import Apply, Layout, TileError, stream_tiles
 
-__all__ = ["Output", "Progress", "restore_scene", "scene_layout"]
+__all__ = ["Output", "Progress", "beside", "chosen_layout", "restore_scene", "scene_layout"]
 
 MULTIPLE = 16  # pixels: blocks of a tiled GeoTIFF
 
@@ -105,6 +107,28 @@ def scene_layout(shape: tuple[int, int], *, tile: int, overlap: int, stride: int
     return Layout(shape, tile=min(tile, max(shape)), overlap=overlap, multiple=math.lcm(MULTIPLE, stride))
 
 
+def chosen_layout(
+    shape: tuple[int, int], tile: int | None, overlap: int | None, *, usual: tuple[int, int], stride: int
+) -> Layout:
+    """Lay tiles of the size and overlap that were asked for, or the `usual` ones, over a scene.
+
+    Raises
+    ------
+    SettingsError
+        If less than 32 pixels are asked for, or an overlap below 0.
+    """
+    for name, value, least in (("tile", tile, 32), ("overlap", overlap, 0)):
+        if value is not None and value < least:
+            raise SettingsError(f"{name} must be at least {least} pixels, got {value}.")
+    size, margin = (ours if asked is None else asked for asked, ours in zip((tile, overlap), usual, strict=True))
+    return scene_layout(shape, tile=size, overlap=margin, stride=stride)
+
+
+def beside(output: Path, what: str, wanted: bool | str | os.PathLike[str] = True) -> Path:
+    """Where a further file of a result goes: as asked for, or OUT_what.tif beside OUT.tif."""
+    return output.with_name(f"{output.stem}_{what}{output.suffix}") if wanted is True else Path(wanted)  # type: ignore[arg-type]
+
+
 def restore_scene(
     source: Source,
     apply: Apply,
@@ -120,6 +144,7 @@ def restore_scene(
     overwrite: bool = False,
     compression: str = "deflate",
     report: Callable[[Progress], None] = lambda progress: None,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> None:
     """Restore a scene into GeoTIFFs, block by block, going on where an interrupted run stopped.
 
@@ -141,8 +166,8 @@ def restore_scene(
         Provenance, for the tags of the files.
     inputs : sequence of Path
         Files that must not be written over.
-    report : callable
-        Told of the progress after every core.
+    report, say : callable
+        Told of the progress after every core; told in a sentence that an unfinished run is gone on with.
 
     Raises
     ------
@@ -186,6 +211,8 @@ def restore_scene(
         def tell(phase: str, share: float) -> None:
             report(Progress(phase, done, total, resumed, pixels / 1e6, time.monotonic() - began, share))
 
+        if resumed:
+            say(f"Going on with an unfinished run: {resumed} of {total} tiles were kept.")
         tell("tiles", done / total)
         stack.enter_context(one_share_of_threads(workers))
         cores = stream_tiles(apply, source, layout, out_bands=out_bands, batch=batch, workers=workers, skip=finished)

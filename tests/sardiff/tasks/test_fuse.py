@@ -9,7 +9,7 @@ import torch
 
 from sardiff.errors import SettingsError
 from sardiff.simulate import landscape
-from sardiff.tasks.fuse import DIFFUSION, METHODS, Fuse, FuseTiles, overlap_for
+from sardiff.tasks.fuse import DIFFUSION, METHODS, Fuse, FuseTiles, overlap_for, prior_for
 from sardiff.tasks.levels import Levels
 from sardiff.units import grey_from_log_luminance, log_luminance_from_grey
 from tiling import Layout, Span, Tile, Window
@@ -198,7 +198,7 @@ def test_joint_needs_a_network_that_reads_measurements(scenes):
     assert prior.posterior is None
     apply = FuseTiles(Fuse(method="joint", looks=4.0), LEVELS, prior, "cpu")
     with pytest.raises(SettingsError, match="trained with measurements"):
-        apply.require_prior()
+        prior_for(apply.settings, prior, "cpu")
     with pytest.raises(SettingsError, match="trained with measurements"):
         apply(pixels(*scenes), [TILE])
 
