@@ -35,10 +35,9 @@ class FusionEnergy:
     tv : float
         >= 0, in 1 / luminance. What differs from `edges` is kept where it is wider than about 4 tv / (weight_sar -
         weight_optical) pixels.
-    edges : "optical", "sar" or "stronger"
-        The source whose gradients the fusion follows; "stronger" takes at each pixel the longer gradient of the two, so
-        that detail of either is kept in full. A difference between two pixels of which a source has not measured both
-        is taken as zero.
+    edges : "optical", "sar" or Images
+        Whose gradients the fusion follows: one of the sources, or an image of their shape that shows the edges of both.
+        A difference between two pixels of which it has not measured both is taken as zero.
     measured_optical, measured_sar : bool tensor (b, c, h, w), optional
         False: that source says nothing here, whatever its value. By default, and at most, where it is finite.
     iterations : int
@@ -63,24 +62,24 @@ class FusionEnergy:
     weight_optical: float = 0.5
     weight_sar: float = 0.5
     tv: float = 0.5
-    edges: Literal["optical", "sar", "stronger"] = "optical"
+    edges: Literal["optical", "sar"] | Images = "optical"
     measured_optical: Bool[Tensor, "b c h w"] | None = None
     measured_sar: Bool[Tensor, "b c h w"] | None = None
     iterations: int = 30
     smoothing: float = 0.01
 
     def __post_init__(self) -> None:
-        for name in ("sar", "measured_optical", "measured_sar"):
+        for name in ("sar", "measured_optical", "measured_sar", "edges"):
             other = getattr(self, name)
-            if other is not None and other.shape != self.optical.shape:
+            if isinstance(other, Tensor) and other.shape != self.optical.shape:
                 raise ValueError(
                     f"{name} must have the shape of optical, {tuple(self.optical.shape)}, got {tuple(other.shape)}"
                 )
         for name in ("weight_optical", "weight_sar", "tv"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be >= 0 and finite, got {getattr(self, name)}")
-        if self.edges not in ("optical", "sar", "stronger"):
-            raise ValueError(f"edges must be 'optical', 'sar' or 'stronger', got {self.edges!r}")
+        if not isinstance(self.edges, Tensor) and self.edges not in ("optical", "sar"):
+            raise ValueError(f"edges must be 'optical', 'sar' or an image, got {self.edges!r}")
         if self.iterations < 1:
             raise ValueError(f"iterations must be >= 1, got {self.iterations}")
         if not 0 < self.smoothing < math.inf:
@@ -215,17 +214,11 @@ class FusionEnergy:
     @cached_property
     def _gradient(self) -> Float[Tensor, "2 b c h w"]:
         """The differences that f should have, by `edges`; zero where one of the two pixels was not measured."""
-        if self.edges != "stronger":
-            return self._optical_steps if self.edges == "optical" else self._sar_steps
-        stronger = _length(self._sar_steps) > _length(self._optical_steps)
-        return torch.where(stronger, self._sar_steps, self._optical_steps)
-
-    @property
-    def _optical_steps(self) -> Float[Tensor, "2 b c h w"]:
-        return _known_differences(self._optical, self._known_optical)
-
-    @property
-    def _sar_steps(self) -> Float[Tensor, "2 b c h w"]:
+        if isinstance(self.edges, Tensor):
+            known = self.edges.isfinite()
+            return _known_differences(torch.where(known, self.edges, 0.0), known)
+        if self.edges == "optical":
+            return _known_differences(self._optical, self._known_optical)
         return _known_differences(self._sar, self._known_sar)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sardiff.arrays import Images
 from sardiff.classical import CLASSICAL
+from sardiff.classical.restored_mean import restored_mean
 from sardiff.device import choose_device
 from sardiff.errors import SettingsError
 from sardiff.likelihoods.gamma import GammaSpeckle
@@ -25,7 +26,7 @@ from sardiff.priors.schedule import karras
 from sardiff.solvers import Step, ddfm, diffpir, last, one_pass, reddiff
 from sardiff.tasks.levels import Levels
 from sardiff.tasks.noise import PlaceNoise, check_draws
-from sardiff.units import log_luminance_from_grey
+from sardiff.units import grey_from_log_luminance, log_luminance_from_grey
 from tiling import Tile
 
 __all__ = ["DIFFUSION", "METHODS", "MODES", "SAMPLES", "TILE", "Fuse", "FuseTiles", "overlap_for", "prior_for"]
@@ -40,9 +41,10 @@ SIGMAS = {
     "joint": (0.6, 0.06),
 }  # first and last noise level
 TRUST = 20.0  # of the energy against the prior: its proximal point is taken with tau = TRUST sigma^2
-LAPLACE = 0.5  # weight of both Laplace terms together
+LAPLACE = 0.75  # weight of both Laplace terms together
 EDGES = 2.0  # weight of total variation
 ITERATIONS = 60  # of the proximal point: at the first levels it is within 1.5 % of its energy, at the last exact
+SMOOTHING = {"vds": 0.1}  # luminance: sharper kinks than twice its step make it leap about, and tiles differ
 RENEWED = 0.3  # share of the noise that is drawn anew at each level, without which samples would not differ
 SAMPLES = 8  # where an uncertainty is asked for without a number
 TILE = 768  # pixels
@@ -206,20 +208,25 @@ class FuseTiles:
         if prior is None:
             return log_luminance_from_grey(CLASSICAL[settings.solver].fuse(*filled, settings.weight)), None
         light, radar = (log_luminance_from_grey(image) for image in filled)
+        start = log_luminance_from_grey(restored_mean(*filled, settings.weight))
         energy = FusionEnergy(
             optical=light,
             sar=radar,
             weight_optical=LAPLACE * (1 - settings.weight),
             weight_sar=LAPLACE * settings.weight,
             tv=EDGES,
-            edges="stronger",
+            edges=start,
             iterations=ITERATIONS,
+            smoothing=SMOOTHING.get(settings.solver, 0.01),
             measured_optical=seen[0],
             measured_sar=seen[1],
         )
         if settings.solver == "joint":
             energy = self._joint(prior, energy, torch.from_numpy(log_intensity[:, None]).to(light))
-        start = torch.lerp(energy.optical, energy.sar, settings.weight)
+            start = log_luminance_from_grey(
+                restored_mean(filled[0], grey_from_log_luminance(energy.sar), settings.weight)
+            )
+            energy = replace(energy, edges=start)
         noises = [PlaceNoise(settings.seed, k, 0, tiles, light.device) for k in range(settings.samples)]
         samples = torch.stack([last(self._steps(prior, energy, start, noise)).x0 for noise in noises])
         return samples.mean(dim=0), samples.std(dim=0) if settings.uncertainty else None

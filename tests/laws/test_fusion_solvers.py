@@ -63,9 +63,7 @@ def test_ddfm_takes_what_one_source_says_alone():
 
 
 def test_the_step_of_ddfm_never_raises_the_energy():
-    energy = FusionEnergy(
-        noise(1), noise(2), weight_optical=0.6, weight_sar=0.4, tv=0.3, edges="stronger", iterations=400
-    )
+    energy = FusionEnergy(noise(1), noise(2), weight_optical=0.6, weight_sar=0.4, tv=0.3, edges="sar", iterations=400)
     x = noise(3)
     before = float(energy.energy(x))
     for _ in range(5):

@@ -38,14 +38,14 @@ def test_pixel_by_pixel_the_proximal_point_is_the_best_of_all(tau, weights):
 
 
 def test_the_gradient_is_that_of_the_energy():
-    e = energy(tv=0.5, edges="stronger", smoothing=1e-3)
+    e = energy(tv=0.5, edges="sar", smoothing=1e-3)
     x = torch.rand(e.optical.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64).requires_grad_()
     (gradient,) = torch.autograd.grad(e.log_prob(x).sum(), x)
     np.testing.assert_allclose(e.score(x.detach()), gradient, atol=0.02)
 
 
 def test_with_total_variation_the_proximal_point_is_a_minimum():
-    e = energy(tv=0.4, edges="stronger", iterations=300)
+    e = energy(tv=0.4, edges="sar", iterations=300)
     z = torch.full_like(e.optical, 0.5)
 
     def cost(f):
