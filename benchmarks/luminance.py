@@ -1,6 +1,6 @@
 """Does the prior of despeckling serve for optical luminance, or would fusion need a second one?
 
-Fusion asks the prior about log-luminance, 2 ln((grey + .3) / 1.3), while it was trained on grey as amplitude, 2 ln(grey)
+Fusion asks the prior about log-luminance, 2 ln((grey + .3) / 1.3), but it was trained on grey as amplitude, 2 ln(grey)
 but for the darkest. Held-out optical images are denoised as log-luminance, at noise levels that fusion uses, by
 
     shipped       the prior as it is
