@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +107,6 @@ def write_optical(path: Path, side: int, sar_side: int, reflectance: NDArray[np.
                 )
 
 
-def events(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
-    assert process.stdout is not None
-    for line in process.stdout:
-        yield json.loads(line)
-
-
 def run(
     words: Sequence[str], environment: dict[str, str], kill_at: tuple[str, float] | None, seconds: float | None = None
 ) -> dict[str, Any]:
@@ -121,7 +115,9 @@ def run(
     process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
     last: dict[str, Any] = {}
     resumed = 0
-    for event in events(process):
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
         if event["event"] != "progress":
             continue
         last, resumed = event, max(resumed, event["resumed"])
@@ -131,6 +127,7 @@ def run(
             break
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close()
     if process.returncode not in (0, -signal.SIGKILL):
         raise SystemExit(f"{' '.join(words)} ended with {process.returncode}")
     return {
