@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from geo_io import from_intensity
 from geo_io.values import Units
 
-__all__ = ["UNIT_NAMES", "Stretch", "stretch"]
+__all__ = ["QUANTILES", "UNIT_NAMES", "Stretch", "stretch"]
 
 QUANTILES = (0.01, 0.995)  # that become black and white: bright points are few, and would darken everything else
 LEAST_DB = 10.0  # between black and white, so that even ground is not blown up until its last speckle shows
@@ -68,11 +68,15 @@ class Stretch:
             values = from_intensity(values[:: max(1, values.size // MOST)], units)
             values = values[np.isfinite(values)]
             if values.size:
-                return cls._around(*(float(q) for q in np.quantile(values, QUANTILES)), units)
+                low, high = np.quantile(values, QUANTILES)
+                return cls.between(float(low), float(high), units=units)
         return cls(0.0, 1.0, units)
 
     @classmethod
-    def _around(cls, low: float, high: float, units: Units) -> Stretch:
+    def between(cls, low: float, high: float, *, units: Units = "db") -> Stretch:
+        """Return the stretch of two quantiles, widened where they lie too close together; 0 to 1 if they are NaN."""
+        if not (np.isfinite(low) and np.isfinite(high)):
+            return cls(0.0, 1.0, units)
         least = LEAST_DB if units == "db" else max(1e-6 * max(abs(low), abs(high)), 1e-30)
         lacking = max(least - (high - low), 0.0)
         return cls(low - lacking / 2, high + lacking / 2, units)
