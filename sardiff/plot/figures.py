@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from geo_io import Grid, Source, require_same
 from geo_io.values import Units
@@ -22,7 +22,6 @@ from sardiff.plot.stretch import UNIT_NAMES, Stretch
 from sardiff.tasks.inputs import open_source
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -93,7 +92,7 @@ def quicklook(
     Parameters
     ----------
     scene : path, DataArray, Source or array
-        As for `opened`. Means of intensity are drawn, so a large scene is read in strips, and looks smoother than it is.
+        As for `opened`. A large scene is read in strips; means of intensity are drawn, so it looks smoother than it is.
     ax : Axes, optional
         Of matplotlib; new by default.
     units : str
@@ -235,6 +234,7 @@ def before_after(
     panels = [_Panel(name, source, overview(source).pixels[0]) for name, source in sources.items()]
     chosen = Stretch.of(*(panel.small for panel in panels))
     rows, cols = busiest(chosen.values(panels[-1].small), reduction(grid.shape, 1024), grid.shape)
+    styles: list[tuple[Callable[[Any], Any], dict[str, Any]]]
     styles = [(chosen.values, {"cmap": colour_map("grey"), "vmin": chosen.low, "vmax": chosen.high})] * len(panels)
     if spread is not None:
         source = _first(opened(spread, values="physical", band=band))
@@ -287,7 +287,8 @@ def busiest(image: NDArray[np.floating[Any]], step: int, shape: tuple[int, int])
         measured = np.isfinite(part)
         return float(measured.mean()), float(np.nanstd(part)) if measured.any() else 0.0
 
-    top, left = (min(start * step, length - side) for start, length in zip(max(places, key=variety), shape, strict=True))
+    best = max(places, key=variety)
+    top, left = (min(start * step, length - side) for start, length in zip(best, shape, strict=True))
     return slice(top, top + side), slice(left, left + side)
 
 

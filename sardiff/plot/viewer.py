@@ -122,13 +122,13 @@ def viewer_html(
 <div class="stage">
 <div class="side left"><img alt=""></div><div class="side right"><img alt=""></div>
 <div class="line" hidden></div><span class="name left"></span><span class="name right"></span>
-<div class="divider" role="slider" tabindex="0" aria-label="Divider between left and right" aria-orientation="horizontal"
- aria-valuemin="0" aria-valuemax="100" aria-valuenow="50"></div>
+<div class="divider" role="slider" tabindex="0" aria-label="Divider between left and right"
+ aria-orientation="horizontal" aria-valuemin="0" aria-valuemax="100" aria-valuenow="50"></div>
 </div>
 <div class="legends">{legends}</div>
 <p class="readout" aria-live="off"></p>
-<p class="keys">Drag the divider, or <kbd>&larr;</kbd> <kbd>&rarr;</kbd>. <kbd>+</kbd> <kbd>&minus;</kbd>, a double click
-or <kbd>Ctrl</kbd> and the wheel zoom; drag or <kbd>Shift</kbd> and arrows pan; <kbd>1</kbd> shows pixel by pixel,
+<p class="keys">Drag the divider, or <kbd>&larr;</kbd> <kbd>&rarr;</kbd>. <kbd>+</kbd> <kbd>&minus;</kbd>, a double
+click or <kbd>Ctrl</kbd> and the wheel zoom; drag or <kbd>Shift</kbd> and arrows pan; <kbd>1</kbd> shows pixel by pixel,
 <kbd>R</kbd> resets{", <kbd>N</kbd> and <kbd>P</kbd> go through the views" if len(views) > 1 else ""}.</p>
 <div class="plates">{_plates(views, layers)}</div>
 <script type="application/json" class="facts">{script_json(_facts(views, layers, pair, grid))}</script>
@@ -210,7 +210,8 @@ def _plates(views: Sequence[View], layers: Sequence[Layer]) -> str:
         figures = "".join(
             f'<figure><button type="button" data-plate="1" aria-label="Show {_e(layer.label)} of {_e(view.title)}">'
             f'<img data-view="{i}" data-layer="{_e(layer.key)}" alt="{_e(layer.label)}, {_e(view.title)}" '
-            f'decoding="async" src="{view.images[layer.key]}"></button><figcaption>{_e(layer.label)}</figcaption></figure>'
+            f'decoding="async" src="{view.images[layer.key]}"></button>'
+            f"<figcaption>{_e(layer.label)}</figcaption></figure>"
             for layer in layers
         )
         about = f"<p>{_e(view.about)}</p>" if view.about else ""

@@ -92,7 +92,7 @@ def chart(
         if isinstance(part, Band):
             drawn += _area(px(part.x), py(part.low), py(part.high), part.kind)
             continue
-        x, y = (_stepped(part.x, part.y) if part.steps else (part.x, part.y))
+        x, y = _stepped(part.x, part.y) if part.steps else (part.x, part.y)
         if part.filled:
             drawn += _area(px(x), np.full(len(x), float(bottom)), py(y), part.kind)
         drawn.append(f'<path class="line {part.kind}" d="{_path(px(x), py(y))}"/>')
@@ -104,7 +104,9 @@ def chart(
         f"{_e(y_label)}</text>"
     )
     legend = "".join(f'<li class="{part.kind}"><i></i>{_e(part.label)}</li>' for part in parts)
-    svg = f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{_e(title)}">{"".join(drawn)}</svg>'
+    svg = (
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{_e(title)}">{"".join(drawn)}</svg>'
+    )
     return svg + (f'<ul class="key">{legend}</ul>' if len(parts) > 1 else "")
 
 

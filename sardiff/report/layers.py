@@ -23,6 +23,7 @@ __all__ = ["Layers", "layers_of"]
 
 RATIO_DB = 9.0  # at either end of the ratio's colours: most of the speckle of a single look
 LOOKS = (1.0, 1000.0)
+LOOKED_AT: tuple[str, ...] = ("before", "after")
 LOOKS_WINDOW, LOOKS_THIN = 16, 4  # pixels: of the window looks are taken in, and from one to the next that is shown
 
 Pixels = Mapping[str, NDArray[np.float32]]  # role to (bands, rows, cols)
@@ -49,7 +50,7 @@ class Layers:
             rows, cols = (slice(0, length) for length in self._scenes.grid.shape)
             return self._pictures(*self._read(rows, cols))
         blocks = self._survey.blocks
-        looks = {role: blocks[role].looks(LOOKS_WINDOW) for role in ("before", "after") if role in blocks}
+        looks = {role: blocks[role].looks(LOOKS_WINDOW) for role in LOOKED_AT if role in blocks}
         return self._pictures({role: found.mean for role, found in blocks.items()}, looks)
 
     def window(self, place: Place) -> dict[str, str]:
@@ -59,7 +60,7 @@ class Layers:
     def _read(self, rows: slice, cols: slice) -> tuple[Pixels, Pixels]:
         rasters = self._scenes.rasters
         pixels = {role: raster[slice(0, raster.shape[0]), rows, cols] for role, raster in rasters.items()}
-        looks = {role: _local_looks(pixels[role]) for role in ("before", "after") if role in pixels}
+        looks = {role: _local_looks(pixels[role]) for role in LOOKED_AT if role in pixels}
         return pixels, looks
 
     def _pictures(self, pixels: Pixels, looks: Pixels) -> dict[str, str]:
@@ -85,7 +86,13 @@ def _of_despeckled(scenes: Scenes, survey: Survey) -> dict[Layer, Drawn]:
                 layer = Layer(f"{role}-{band}", label + suffix, "backscatter", "grey", grey.low, grey.high, "dB")
                 drawn[layer] = _grey(role, band, grey)
         layer = Layer(
-            f"ratio-{band}", f"Ratio{suffix}", "before / after: what was taken away", "change", -RATIO_DB, RATIO_DB, "dB"
+            f"ratio-{band}",
+            f"Ratio{suffix}",
+            "before / after: what was taken away",
+            "change",
+            -RATIO_DB,
+            RATIO_DB,
+            "dB",
         )
         drawn[layer] = _ratio(band)
         if "spread" in scenes.rasters:
@@ -120,7 +127,9 @@ def _of_fused(scenes: Scenes, survey: Survey) -> dict[Layer, Drawn]:
         layer = Layer("spread", "Uncertainty", "standard deviation of the luminance", "doubt", 0.0, most)
         drawn[layer] = _linear("spread", 0, 0.0, most, "doubt")
     if "mask" in scenes.rasters:
-        layer = Layer("mask", "From SAR alone", "share of pixels that the optical image does not show", "looks", 0, 100, "%")
+        layer = Layer(
+            "mask", "From SAR alone", "share of pixels that the optical image does not show", "looks", 0, 100, "%"
+        )
         drawn[layer] = _linear("mask", 0, 0.0, 1.0, "looks")
     return drawn
 

@@ -49,8 +49,8 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "ratio_mean": ("Ratio, mean", "What was taken away, before over after: 1 means neither brighter nor darker."),
     "ratio_variance": (
         "Ratio, variance",
-        "How much was taken away. At the ideal, 1 over the looks, it is all of the speckle and nothing else; less is too "
-        "timid, more takes detail along.",
+        "How much was taken away. At the ideal, 1 over the looks, it is all of the speckle and nothing else; less is "
+        "too timid, more takes detail along.",
     ),
     "ratio_lag1_rows": (
         "Ratio, correlation down",
@@ -62,12 +62,13 @@ MEANINGS: dict[str, tuple[str, str]] = {
     ),
     "ratio_structure": (
         "Ratio, structure left",
-        "Whether the ground can be seen in what was taken away: 0 is no; above, contrasts were flattened, below, overdone.",
+        "Whether the ground can be seen in what was taken away: 0 is no; above it contrasts were flattened, below "
+        "overdone.",
     ),
     "edges": (
         "Edges kept",
-        "Contrast across the strongest edges, after over before. Without a truth some of these edges are speckle, so a good "
-        "result stays below 1.",
+        "Contrast across the strongest edges, after over before. Without a truth some of these edges are speckle, so a "
+        "good result stays below 1.",
     ),
 }
 
@@ -100,25 +101,29 @@ def numbers_of(scenes: Scenes, looks: float | Literal["auto"]) -> list[Table]:
         optical, sar, fused = (scenes.rasters[role] for role in ("optical", "sar", "fused"))
         found = score_fusion(optical, sar, fused, in_db=True)
         rows = tuple(
-            Number(key, FUSION_MEANINGS[key][0], math.nan, value, FUSION_BETTER[key], _unit(key), FUSION_MEANINGS[key][1])
+            Number(
+                key, FUSION_MEANINGS[key][0], math.nan, value, FUSION_BETTER[key], _unit(key), FUSION_MEANINGS[key][1]
+            )
             for key, value in found.metrics.items()
         )
         return [Table("Fusion", rows, f"All of the scene: {found.pixels:,} pixels that all three images measured.")]
     return [_of_band(scenes, band, looks) for band in range(len(scenes.bands))]
 
 
-def said(value: float) -> str:
+def said(value: float, *, digits: int = 3) -> str:
     """A number for people: "\u2013" where there is none."""
     if math.isnan(value):
         return "\u2013"
     if math.isinf(value):
         return "more" if value > 0 else "less"
-    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 20 else f"{value:.3f}"
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 20 else f"{value:.{digits}f}"
     return text.replace("-", "\u2212")
 
 
 def _of_band(scenes: Scenes, band: int, looks: float | Literal["auto"]) -> Table:
-    one: Any = {role: _Band(scenes.rasters[role], band) for role in ("before", "after", "truth") if role in scenes.rasters}
+    one: Any = {
+        role: _Band(scenes.rasters[role], band) for role in ("before", "after", "truth") if role in scenes.rasters
+    }
     found = score_scene(one["before"], one["after"], one.get("truth"), looks=looks)
     rows = tuple(
         Number(key, MEANINGS[key][0], row.before, row.after, row.ideal, row.unit, MEANINGS[key][1])

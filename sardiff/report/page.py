@@ -18,8 +18,8 @@ from sardiff.plot.viewer import SCRIPT, STYLE, View, viewer_html
 from sardiff.provenance import versions
 from sardiff.report.layers import Layers
 from sardiff.report.numbers import Number, Table, said
-from sardiff.report.profiles import histogram_charts, profile
 from sardiff.report.places import Place
+from sardiff.report.profiles import histogram_charts, profile
 from sardiff.report.scenes import Scenes
 from sardiff.report.survey import Survey
 
@@ -80,8 +80,8 @@ def page_html(
         provenance_lead=_e(_provenance_lead(scenes, result)),
         provenance=_provenance(scenes),
         footer=_e(
-            f"Made by sardiff {version}. This page is one file: it fetches nothing and sends nothing. Pictures of the whole "
-            "scene show means of intensity; windows show every pixel."
+            f"Made by sardiff {version}. This page is one file: it fetches nothing and sends nothing. Pictures of the "
+            "whole scene show means of intensity; windows show every pixel."
         ),
     )
 
@@ -140,11 +140,15 @@ def _crs_name(crs: Any) -> str:
 def _tiles(scenes: Scenes, survey: Survey, table: Table) -> list[tuple[str, str]]:
     """A few numbers for a first look: what, and a phrase."""
     rows = {row.key: row for row in table.rows}
+
+    def short(value: float) -> str:
+        return said(float(f"{value:.3g}"), digits=2)
+
     if scenes.kind == "fused":
         tiles = [
-            (said(rows["qabf"].after), "of the edges of both sources kept"),
-            (said(rows["ssim_a"].after), "similar to the optical image (1: the same)"),
-            (said(rows["ssim_b"].after), "similar to the SAR image, speckle and all"),
+            (short(rows["qabf"].after), "of the edges of both sources kept"),
+            (short(rows["ssim_a"].after), "similar to the optical image (1: the same)"),
+            (short(rows["ssim_b"].after), "similar to the SAR image, speckle and all"),
         ]
         if "mask" in survey.blocks:
             alone = survey.blocks["mask"]
@@ -152,15 +156,20 @@ def _tiles(scenes: Scenes, survey: Survey, table: Table) -> list[tuple[str, str]
             tiles.append((f"{100 * share:.3g} %", "of the pixels seen by SAR alone"))
         return tiles
     looks, power, edges = rows["enl"], rows["power"], rows["edges"]
-    tiles = [(f"{said(looks.before)} \u2192 {said(looks.after)}", "equivalent looks over even ground")]
+    tiles = [(f"{short(looks.before)} \u2192 {short(looks.after)}", "equivalent looks over even ground")]
     if "rmse" in rows:
         error = rows["rmse"]
-        tiles.append((f"{said(error.before)} \u2192 {said(error.after)} dB", "typical error against the truth"))
-    tiles += [(said(power.after), "mean intensity after over before"), (said(edges.after), "of the contrast of edges kept")]
+        tiles.append((f"{short(error.before)} \u2192 {short(error.after)} dB", "typical error against the truth"))
+    tiles += [
+        (short(power.after), "mean intensity after over before"),
+        (short(edges.after), "of the contrast of edges kept"),
+    ]
     if "spread" in survey.blocks:
         spread = survey.blocks["spread"].mean[0]
         if np.isfinite(spread).any():
-            tiles.append((f"\u00b1 {said(float(np.nanmedian(spread)))} dB", "typical standard deviation of the result"))
+            tiles.append(
+                (f"\u00b1 {short(float(np.nanmedian(spread)))} dB", "typical standard deviation of the result")
+            )
     return tiles
 
 
@@ -187,7 +196,8 @@ def _row(number: Number, fused: bool) -> str:
     if not fused:
         cells.insert(0, ("before", "Before", number.before, said(number.before)))
     shown = "".join(
-        f'<td class="number {kind}" data-name="{label}" data-key="{number.key}" data-value="{_exact(value)}">{text}</td>'
+        f'<td class="number {kind}" data-name="{label}" data-key="{number.key}" data-value="{_exact(value)}">'
+        f"{text}</td>"
         for kind, label, value, text in cells
     )
     last = f'<td class="number" data-name="{"Better when" if fused else "Ideal"}">{_e(ideal)}</td>'
@@ -202,8 +212,8 @@ def _counted(scenes: Scenes) -> str:
     if scenes.kind == "fused":
         return "All pixels of the scene were counted."
     return (
-        "All pixels of the scene, in dB. Speckle makes the curve of the image before wide and skewed; without it the kinds of "
-        "ground show as peaks."
+        "All pixels of the scene, in dB. Speckle makes the curve of the image before wide and skewed; without it the "
+        "kinds of ground show as peaks."
     )
 
 

@@ -18,7 +18,7 @@ ABOUT = {
     "Brightest": "Around the brightest structure: points and edges should stand as they stood.",
     "Most textured": "Where the ground varies most: detail should be kept here.",
     "Most uncertain": "Where the result is in doubt: read single pixels with care.",
-    "Most even": "Even ground: nothing but a smooth surface should be left.",
+    "Most even": "Where the result varies least: even ground should be smooth.",
     "Centre": "The middle of the scene.",
 }
 
@@ -55,7 +55,9 @@ def given_places(windows: tuple[tuple[int, int, int], ...], shape: tuple[int, in
                 f"smaller than 8: give row, column and size of a window inside."
             )
         title = f"Row {row}, column {col}"
-        places.append(Place(title, f"{size} x {size} pixels, as asked for.", slice(row, row + size), slice(col, col + size)))
+        places.append(
+            Place(title, f"{size} x {size} pixels, as asked for.", slice(row, row + size), slice(col, col + size))
+        )
     return places
 
 
@@ -97,9 +99,7 @@ def chosen_places(
         corner = [
             int(min(max(round(start), 0), length - side)) for start, length in zip((top, left), shape, strict=True)
         ]
-        if all(
-            max(abs(corner[0] - p.rows.start), abs(corner[1] - p.cols.start)) >= APART * side for p in places
-        ):
+        if all(max(abs(corner[0] - p.rows.start), abs(corner[1] - p.cols.start)) >= APART * side for p in places):
             rows, cols = (slice(start, start + side) for start in corner)
             places.append(Place(title, ABOUT[title], rows, cols))
 

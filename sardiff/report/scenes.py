@@ -145,6 +145,7 @@ def open_fused(
     spread: FilePath | None = None,
     values: str = "auto",
     bands: tuple[int, ...] | None = None,
+    optical_bands: tuple[int, ...] | None = None,
     polarisation: str | None = None,
     swath: str | None = None,
 ) -> Scenes:
@@ -160,6 +161,8 @@ def open_fused(
         Of the SAR image.
     bands : tuple of int, optional
         Of the SAR image; the first by default.
+    optical_bands : tuple of int, optional
+        Of the optical image; all by default.
 
     Raises
     ------
@@ -169,14 +172,19 @@ def open_fused(
     radar = open_source(sar, values=values, bands=bands or None, polarisation=polarisation, swath=swath)
     if bands is None and radar.shape[0] > 1:
         radar = open_source(sar, values=radar.values, bands=(1,))
-    light, result = Optical(open_raster(optical, values="physical")), open_raster(fused, values="physical")
-    grid, notes = result.grid, []
+    light, result = (
+        Optical(open_raster(optical, values="physical", bands=optical_bands)),
+        open_raster(fused, values="physical"),
+    )
+    grid, notes = result.grid, _moved(result)
     rasters: dict[str, Any] = {}
     for role, source, what in (("sar", radar, "SAR"), ("optical", light, "optical")):
         rasters[role] = source
         if not same_grid(source.grid, grid):
             rasters[role] = Aligned(source, grid)
-            notes.append(f"The {what} image lies on another grid; it is shown, and compared, as resampled onto the fusion's.")
+            notes.append(
+                f"The {what} image lies on another grid; it is shown, and compared, as resampled onto the fusion's."
+            )
     rasters["fused"] = result
     names = {"sar": str(sar), "optical": str(optical), "fused": str(fused)}
     given = Path(spread) if spread is not None else beside(Path(fused), "std")
@@ -218,20 +226,19 @@ class _SarAlone:
 def _like(first: Source, path: FilePath, role: str, bands: tuple[int, ...] | None) -> Source:
     """Open what has the bands and the grid of the scene before."""
     name, wanted = str(path), first.shape[0]
-    if role == "spread":
-        found = open_raster(path, values="physical")
-    else:
-        found = open_result(path, values=first.values)
+
+    def opened(chosen: tuple[int, ...] | None) -> Source:
+        if role == "spread":
+            return open_raster(path, values="physical", bands=chosen)
+        return open_result(path, values=first.values, bands=chosen)
+
+    found = opened(None)
     if found.shape[0] != wanted:
         if bands is None or max(bands) > found.shape[0]:
             raise SettingsError(
                 f"{name} has {found.shape[0]} bands, and {first.name} {wanted}: choose the same of both with --bands."
             )
-        found = (
-            open_raster(path, values="physical", bands=bands)
-            if role == "spread"
-            else open_result(path, values=first.values, bands=bands)
-        )
+        found = opened(bands)
     require_same(first.name, first.grid, name, found.grid)
     return found
 
@@ -242,6 +249,21 @@ def _task(source: Source) -> str:
         return str(said.get("task", "despeckle"))
     except (ValueError, AttributeError):
         return ""
+
+
+def _moved(fused: Source) -> list[str]:
+    """What a reader should know of a registration, which the sources do not show."""
+    try:
+        said = json.loads(fused.metadata.tags.get("SARDIFF_REGISTRATION", "{}"))
+        rows, cols = (float(pixels) for pixels in said["shift"])
+        if said["applied"] is not True:
+            return []
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
+    return [
+        f"The SAR image was moved by {rows:+.1f} rows and {cols:+.1f} columns before it was fused; it is shown, "
+        "and compared, where its file places it."
+    ]
 
 
 def _band_names(source: Source) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from sardiff.report.scenes import Scenes
 __all__ = ["IN_DB", "Survey", "survey"]
 
 IN_DB = ("before", "after", "truth", "sar")  # roles of linear intensity
-PIXELS = 900  # of the overview's longer side, of one band; more bands share them
+PIXELS = 1024  # of the overview's longer side, of one band; more bands share them
 BINS = 160  # of histograms of what is no backscatter
 
 
@@ -49,9 +49,7 @@ def survey(scenes: Scenes, *, progress: Callable[[float], None] = lambda share: 
     count = sum(raster.shape[0] for raster in scenes.rasters.values())
     shared = 1 if scenes.kind == "fused" else len(scenes.bands)
     step = reduction((rows, cols), int(PIXELS / shared**0.5))
-    blocks = {
-        role: Blocks(raster.shape, step, squares=role in IN_DB) for role, raster in scenes.rasters.items()
-    }
+    blocks = {role: Blocks(raster.shape, step, squares=role in IN_DB) for role, raster in scenes.rasters.items()}
     histograms = _histograms(scenes)
     for part in strips((count, rows, cols), step, budget=2 * BUDGET):
         for role, raster in scenes.rasters.items():

@@ -65,6 +65,7 @@ def write_report(
     spread: FilePath | None = None,
     values: str = "auto",
     bands: tuple[int, ...] | None = None,
+    optical_bands: tuple[int, ...] | None = None,
     polarisation: str | None = None,
     swath: str | None = None,
     looks: float | Literal["auto"] = "auto",
@@ -90,6 +91,8 @@ def write_report(
     values, bands, polarisation, swath
         Of `before`, as for `sardiff.tasks.inputs.open_source`; by default the first three bands of what was despeckled,
         and the first of the SAR image of a fusion.
+    optical_bands : tuple of int, optional
+        Of the optical image; all by default.
     looks : float or "auto"
         Equivalent number of looks of `before`, for the score.
     windows : tuple of (row, col, size)
@@ -110,7 +113,7 @@ def write_report(
     if optical is None:
         scenes = open_despeckled(before, after, truth=truth, spread=spread, **reading)  # type: ignore[arg-type]
     else:
-        scenes = open_fused(before, after, optical, spread=spread, **reading)  # type: ignore[arg-type]
+        scenes = open_fused(before, after, optical, spread=spread, optical_bands=optical_bands, **reading)  # type: ignore[arg-type]
     for note in scenes.notes:
         say(note)
     shape = scenes.grid.shape
@@ -122,9 +125,11 @@ def write_report(
     progress(0.8)
     layers = layers_of(scenes, found)
     places = wanted or _places(scenes, found)
-    lines = [(place, profile_row(scenes, place)) for place in places or [_everything(shape)]] if (
-        places or found.step == 1
-    ) else []
+    lines = (
+        [(place, profile_row(scenes, place)) for place in places or [_everything(shape)]]
+        if (places or found.step == 1)
+        else []
+    )
     rows = {place.title: row for place, row in lines}
     whole = _everything(shape)
     views = [View(whole.title, whole.rows, whole.cols, layers.overview(), _scale(found), line=rows.get(whole.title))]
@@ -158,7 +163,8 @@ def _everything(shape: tuple[int, int]) -> Place:
 def _scale(found: Survey) -> str:
     if found.step == 1:
         return "Every pixel."
-    return f"One pixel for {found.step} \u00d7 {found.step} of the scene, mean of intensity: speckle looks weaker than it is."
+    side = found.step
+    return f"One pixel for {side} \u00d7 {side} of the scene, mean of intensity: speckle looks weaker than it is."
 
 
 def _write(final: Path, page: str, overwrite: bool) -> None:

@@ -45,13 +45,13 @@ class Score:
 
 
 def score_scene(
-    before: Source, after: Source, truth: Source | None = None, *, looks: float | Literal["auto"] = "auto"
+    before: Raster, after: Raster, truth: Raster | None = None, *, looks: float | Literal["auto"] = "auto"
 ) -> Score:
     """Compare the first band of two sources, or of three; of a large scene the middle.
 
     Parameters
     ----------
-    before, after, truth : Source
+    before, after, truth : Raster
         Of backscatter, on one grid.
     looks : float or "auto"
         Equivalent number of looks of `before`; estimated by default.
@@ -94,9 +94,7 @@ def open_result(path: str | os.PathLike[str], *, values: str = "auto", bands: tu
 def _part(shape: tuple[int, int]) -> tuple[slice, slice]:
     """The middle of a scene, or all of it."""
     down, across = (
-        slice((length - side) // 2, (length - side) // 2 + side)
-        for length in shape
-        for side in (min(length, LARGEST),)
+        slice((length - side) // 2, (length - side) // 2 + side) for length in shape for side in (min(length, LARGEST),)
     )
     return down, across
 
@@ -119,7 +117,7 @@ class Picture:
         ReadError
             If nothing was measured, or all of it is one grey.
         """
-        greys = [mean_band(window.intensity, in_db).ravel() for window in sample(source)]
+        greys = [mean_band(window.intensity, in_db).ravel() for window in sample(source)]  # type: ignore[arg-type]
         measured = np.concatenate([grey[np.isfinite(grey)] for grey in greys]) if greys else np.empty(0)
         if not measured.size:
             raise ReadError(f"{source.name} holds no measured pixel: choose another file")
