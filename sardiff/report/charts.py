@@ -103,7 +103,10 @@ def chart(
         f'<text class="label" transform="translate(14 {(TOP + bottom) / 2}) rotate(-90)" text-anchor="middle">'
         f"{_e(y_label)}</text>"
     )
-    legend = "".join(f'<li class="{part.kind}"><i></i>{_e(part.label)}</li>' for part in parts)
+    legend = "".join(
+        f'<li class="{part.kind}{" band" if isinstance(part, Band) else ""}"><i></i>{_e(part.label)}</li>'
+        for part in parts
+    )
     svg = (
         f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{_e(title)}">{"".join(drawn)}</svg>'
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,15 @@ from sardiff.plot.composite import Composite
 from sardiff.plot.histogram import Histogram
 from sardiff.plot.stretch import QUANTILES, Stretch
 from sardiff.plot.viewer import Layer
+from sardiff.report.numbers import Table
 from sardiff.report.places import Place
 from sardiff.report.scenes import Scenes
 from sardiff.report.survey import Survey
+from sardiff.units import DB_PER_LOG
 
 __all__ = ["Layers", "layers_of"]
 
-RATIO_DB = 9.0  # at either end of the ratio's colours: most of the speckle of a single look
+RATIO_DB = (3.0, 9.0)  # at either end of the ratio's colours, at least and at most: of many looks, of one
 LOOKS = (1.0, 1000.0)
 LOOKED_AT: tuple[str, ...] = ("before", "after")
 LOOKS_WINDOW, LOOKS_THIN = 16, 4  # pixels: of the window looks are taken in, and from one to the next that is shown
@@ -67,14 +70,14 @@ class Layers:
         return {layer.key: draw(pixels, looks) for layer, draw in self._drawn.items()}
 
 
-def layers_of(scenes: Scenes, survey: Survey) -> Layers:
+def layers_of(scenes: Scenes, survey: Survey, tables: Sequence[Table]) -> Layers:
     """Choose the layers and their colours, the same for all views, by what was found over the whole scene."""
-    drawn = _of_despeckled(scenes, survey) if scenes.kind == "despeckled" else _of_fused(scenes, survey)
+    drawn = _of_despeckled(scenes, survey, tables) if scenes.kind == "despeckled" else _of_fused(scenes, survey)
     keys = [layer.key for layer in drawn]
     return Layers(scenes, survey, drawn, ("optical", "fused") if scenes.kind == "fused" else (keys[0], keys[1]))
 
 
-def _of_despeckled(scenes: Scenes, survey: Survey) -> dict[Layer, Drawn]:
+def _of_despeckled(scenes: Scenes, survey: Survey, tables: Sequence[Table]) -> dict[Layer, Drawn]:
     drawn: dict[Layer, Drawn] = {}
     several = len(scenes.bands) > 1
     roles = {"before": "Before", "after": "After", "truth": "Truth"}
@@ -85,16 +88,10 @@ def _of_despeckled(scenes: Scenes, survey: Survey) -> dict[Layer, Drawn]:
             if role in scenes.rasters:
                 layer = Layer(f"{role}-{band}", label + suffix, "backscatter", "grey", grey.low, grey.high, "dB")
                 drawn[layer] = _grey(role, band, grey)
-        layer = Layer(
-            f"ratio-{band}",
-            f"Ratio{suffix}",
-            "before / after: what was taken away",
-            "change",
-            -RATIO_DB,
-            RATIO_DB,
-            "dB",
-        )
-        drawn[layer] = _ratio(band)
+        limit = _ratio_limit(tables[band])
+        about = "before / after; speckle alone is even grain, a little below 0 dB"
+        layer = Layer(f"ratio-{band}", f"Ratio{suffix}", about, "change", -limit, limit, "dB")
+        drawn[layer] = _ratio(band, limit)
         if "spread" in scenes.rasters:
             most = _most(survey.blocks["spread"].mean[band])
             layer = Layer(f"spread-{band}", f"Uncertainty{suffix}", "standard deviation", "doubt", 0.0, most, "dB")
@@ -142,11 +139,19 @@ def _linear(role: str, band: int, low: float, high: float, name: str) -> Drawn:
     return lambda pixels, looks: coloured_uri((pixels[role][band] - low) / (high - low), name)
 
 
-def _ratio(band: int) -> Drawn:
+def _ratio_limit(table: Table) -> float:
+    """Decibels at the ends of the ratio's colours: two and a half standard deviations of what was taken away."""
+    variance = next(row.after for row in table.rows if row.key == "ratio_variance")
+    if not math.isfinite(variance):
+        return RATIO_DB[1]
+    return float(np.clip(round(2.5 * DB_PER_LOG * math.sqrt(variance)), *RATIO_DB))
+
+
+def _ratio(band: int, limit: float) -> Drawn:
     def draw(pixels: Pixels, looks: Pixels) -> str:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio_db = from_intensity(pixels["before"][band] / pixels["after"][band], "db")
-        return coloured_uri((ratio_db + RATIO_DB) / (2 * RATIO_DB), "change")
+        return coloured_uri((ratio_db + limit) / (2 * limit), "change")
 
     return draw
 

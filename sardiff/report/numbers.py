@@ -110,13 +110,13 @@ def numbers_of(scenes: Scenes, looks: float | Literal["auto"]) -> list[Table]:
     return [_of_band(scenes, band, looks) for band in range(len(scenes.bands))]
 
 
-def said(value: float, *, digits: int = 3) -> str:
+def said(value: float) -> str:
     """A number for people: "\u2013" where there is none."""
     if math.isnan(value):
         return "\u2013"
     if math.isinf(value):
         return "more" if value > 0 else "less"
-    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 20 else f"{value:.{digits}f}"
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 20 else f"{value:.3f}"
     return text.replace("-", "\u2212")
 
 

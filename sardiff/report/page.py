@@ -142,7 +142,9 @@ def _tiles(scenes: Scenes, survey: Survey, table: Table) -> list[tuple[str, str]
     rows = {row.key: row for row in table.rows}
 
     def short(value: float) -> str:
-        return said(float(f"{value:.3g}"), digits=2)
+        if abs(value) >= 20 or not math.isfinite(value):
+            return said(value)
+        return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
     if scenes.kind == "fused":
         tiles = [
@@ -246,7 +248,7 @@ def _provenance(scenes: Scenes) -> str:
     others = {k: v for k, v in scenes.result.metadata.tags.items() if not k.startswith("SARDIFF_")}
     if others:
         parts.append(f"<details><summary>Other tags of the file</summary>{_sheet(others)}</details>")
-    return "".join(parts)
+    return f'<div class="made">{"".join(f"<section>{part}</section>" for part in parts)}</div>'
 
 
 def _sheet(entries: Mapping[str, Any]) -> str:
@@ -256,7 +258,7 @@ def _sheet(entries: Mapping[str, Any]) -> str:
     )
     if len(entries) > MOST_TAGS:
         rows += f'<tr><th></th><td class="soft">and {len(entries) - MOST_TAGS} more</td></tr>'
-    return f'<div class="sheet"><table class="made"><tbody>{rows}</tbody></table></div>'
+    return f'<div class="sheet"><table><tbody>{rows}</tbody></table></div>'
 
 
 def _words(key: str) -> str:

@@ -123,7 +123,7 @@ def write_report(
         raise ReadError(f"{scenes.result.name} holds no measured pixel: there is nothing to report")
     tables = numbers_of(scenes, looks)
     progress(0.8)
-    layers = layers_of(scenes, found)
+    layers = layers_of(scenes, found, tables)
     places = wanted or _places(scenes, found)
     lines = (
         [(place, profile_row(scenes, place)) for place in places or [_everything(shape)]]
