@@ -9,7 +9,8 @@ Scenes are paths, DataArrays, open sources, or arrays of linear intensity. Drawi
 `swipe` does not.
 """
 
-from sardiff.plot.composite import Composite
+from sardiff.plot.blocks import Overview, overview
+from sardiff.plot.composites import Composite
 from sardiff.plot.figures import (
     before_after,
     composite,
@@ -19,8 +20,7 @@ from sardiff.plot.figures import (
     ratio_image,
     uncertainty,
 )
-from sardiff.plot.overview import Overview, overview
-from sardiff.plot.stretch import Stretch, stretch
+from sardiff.plot.grey import Stretch, stretch
 from sardiff.plot.viewer import Swipe, swipe
 
 __all__ = [

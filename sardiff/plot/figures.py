@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from geo_io import Grid, Source, require_same
 from geo_io.values import Units
 from sardiff.errors import SettingsError
-from sardiff.plot.colours import colour_map
-from sardiff.plot.composite import Composite
-from sardiff.plot.histogram import Histogram
-from sardiff.plot.overview import Blocks, overview, reduction, strips
-from sardiff.plot.stretch import UNIT_NAMES, Stretch
+from sardiff.plot.blocks import Blocks, overview, reduction, strips
+from sardiff.plot.composites import Composite
+from sardiff.plot.counts import Histogram
+from sardiff.plot.grey import UNIT_NAMES, Stretch
+from sardiff.plot.ramps import colour_map
 from sardiff.tasks.inputs import open_source
 
 if TYPE_CHECKING:

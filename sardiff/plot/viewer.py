@@ -13,10 +13,10 @@ import numpy as np
 
 from geo_io import Grid, require_same
 from geo_io.values import Units
-from sardiff.plot.colours import coloured_uri, ramp
+from sardiff.plot.blocks import overview
 from sardiff.plot.figures import opened
-from sardiff.plot.overview import overview
-from sardiff.plot.stretch import Stretch
+from sardiff.plot.grey import Stretch
+from sardiff.plot.ramps import coloured_uri, ramp
 
 __all__ = ["SCRIPT", "STYLE", "Layer", "Swipe", "View", "script_json", "swipe", "viewer_html"]
 
@@ -35,7 +35,7 @@ class Layer:
     about : str
         What it means, a phrase for its legend.
     ramp : str, optional
-        Of `colours.RAMPS`; None for a colour picture, which has no scale.
+        Of `ramps.RAMPS`; None for a colour picture, which has no scale.
     low, high : float
         Values at the ends of the ramp.
     unit : str

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from geo_io import from_intensity
 from sardiff.metrics import enl_map
-from sardiff.plot.colours import coloured_uri, rgb_uri
-from sardiff.plot.composite import Composite
-from sardiff.plot.histogram import Histogram
-from sardiff.plot.stretch import QUANTILES, Stretch
+from sardiff.plot.composites import Composite
+from sardiff.plot.counts import Histogram
+from sardiff.plot.grey import QUANTILES, Stretch
+from sardiff.plot.ramps import coloured_uri, rgb_uri
 from sardiff.plot.viewer import Layer
 from sardiff.report.numbers import Table
 from sardiff.report.places import Place

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo_io import from_intensity
-from sardiff.plot.histogram import Histogram
+from sardiff.plot.counts import Histogram
 from sardiff.report.charts import Band, Line, chart
 from sardiff.report.places import Place
 from sardiff.report.scenes import Scenes

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from geo_io import Raster, from_intensity
 from geo_io.source import sample
-from sardiff.plot.histogram import DB_BINS, Histogram
-from sardiff.plot.overview import BUDGET, Blocks, reduction, strips
+from sardiff.plot.blocks import BUDGET, Blocks, reduction, strips
+from sardiff.plot.counts import DB_BINS, Histogram
 from sardiff.report.scenes import Scenes
 
 __all__ = ["IN_DB", "Survey", "survey"]

@@ -99,7 +99,7 @@ class Blocks:
         return np.where(enough, looks, np.nan).astype(np.float32)
 
 
-def overview(scene: Raster, *, side: int = SIDE) -> Overview:
+def overview(scene: Raster, *, side: int = SIDE, budget: int = BUDGET) -> Overview:
     """Make a scene so small that its longer side has at most `side` pixels, in bounded memory.
 
     Parameters
@@ -108,11 +108,13 @@ def overview(scene: Raster, *, side: int = SIDE) -> Overview:
         Windows of linear intensity, or of anything else whose mean means something; NaN: not measured.
     side : int
         Pixels, >= 1.
+    budget : int
+        Values read at once, about.
     """
     bands, rows, cols = scene.shape
     step = reduction((rows, cols), side)
     blocks = Blocks(scene.shape, step)
-    for part in strips(scene.shape, step):
+    for part in strips(scene.shape, step, budget=budget):
         blocks.add(scene[slice(0, bands), part, slice(0, cols)], part.start)
     return Overview(blocks.mean, step, (rows, cols))
 

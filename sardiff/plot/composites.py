@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sardiff.plot.stretch import Stretch
+from sardiff.plot.grey import Stretch
 
 __all__ = ["Composite"]
 
