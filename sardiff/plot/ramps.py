@@ -17,7 +17,7 @@ RAMPS: dict[str, tuple[str, ...]] = {
     "grey": ("#000000", "#ffffff"),
     "doubt": ("#0b0b24", "#37185a", "#7b2a6b", "#bb455e", "#e8754a", "#f8b25f", "#fdedb5"),
     "change": ("#1c4a8a", "#5a8cc4", "#b3cbe4", "#f3f1ee", "#eabda3", "#cd7655", "#8f301e"),
-    "looks": ("#10223c", "#1d4d69", "#2b7b80", "#57a878", "#a5cd72", "#f4eb90"),
+    "looks": ("#0a1430", "#184a70", "#2c8084", "#57a878", "#a5cd72", "#f4eb90"),
 }
 """Colours from low to high, evenly spaced: lightness rises, or in "change" falls to both sides of the middle."""
 

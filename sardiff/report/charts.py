@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 __all__ = ["Band", "Line", "chart"]
 
 WIDTH, HEIGHT = 720, 280
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 44
+LEFT, RIGHT, TOP, BOTTOM = 74, 12, 12, 44
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,6 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -54,10 +53,10 @@ def page_html(
     """
     style = STYLE + HERE.joinpath("page.css").read_text(encoding="utf-8")
     script = SCRIPT + HERE.joinpath("page.js").read_text(encoding="utf-8")
-    result = Path(scenes.names["after" if scenes.kind == "despeckled" else "fused"]).name
+    result = scenes.names["after" if scenes.kind == "despeckled" else "fused"]
     word = "Fused" if scenes.kind == "fused" else "Despeckled"
     sources = ("sar", "optical") if scenes.kind == "fused" else ("before",)
-    made_from = " and ".join(Path(scenes.names[role]).name for role in sources)
+    made_from = " and ".join(scenes.names[role] for role in sources)
     version = versions()["sardiff"]
     profile_charts = "".join(_card(place.title, profile(scenes, place, row)) for place, row in profiles)
     return Template(HERE.joinpath("page.html").read_text(encoding="utf-8")).substitute(
@@ -144,7 +143,7 @@ def _tiles(scenes: Scenes, survey: Survey, table: Table) -> list[tuple[str, str]
     def short(value: float) -> str:
         if abs(value) >= 20 or not math.isfinite(value):
             return said(value)
-        return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+        return f"{value:.2f}".replace("-", "\u2212") if abs(value) < 10 else f"{value:.1f}"
 
     if scenes.kind == "fused":
         tiles = [
@@ -155,7 +154,8 @@ def _tiles(scenes: Scenes, survey: Survey, table: Table) -> list[tuple[str, str]
         if "mask" in survey.blocks:
             alone = survey.blocks["mask"]
             share = float(alone.total.sum()) / max(float(alone.count.sum()), 1.0)
-            tiles.append((f"{100 * share:.3g} %", "of the pixels seen by SAR alone"))
+            if share > 0:
+                tiles.append((f"{100 * share:.3g} %", "of the pixels seen by SAR alone"))
         return tiles
     looks, power, edges = rows["enl"], rows["power"], rows["edges"]
     tiles = [(f"{short(looks.before)} \u2192 {short(looks.after)}", "equivalent looks over even ground")]

@@ -47,7 +47,7 @@ class Scenes:
     grid : Grid
         Of all of them.
     names : mapping
-        Role to the path as it was given, for people.
+        Role to the name of the file, without its folders: those are nobody else's business.
     notes : tuple of str
         What the reader should know.
     files : tuple of Path
@@ -124,7 +124,7 @@ def open_despeckled(
     rasters: dict[str, Any] = {"before": first}
     for role, path in others.items():
         rasters[role] = _like(first, path, role, bands)
-    names = {"before": str(before), **{role: str(path) for role, path in others.items()}}
+    names = {role: Path(path).name for role, path in {"before": before, **others}.items()}
     return Scenes(
         kind="despeckled",
         rasters=rasters,
@@ -186,15 +186,15 @@ def open_fused(
                 f"The {what} image lies on another grid; it is shown, and compared, as resampled onto the fusion's."
             )
     rasters["fused"] = result
-    names = {"sar": str(sar), "optical": str(optical), "fused": str(fused)}
+    names = {"sar": Path(sar).name, "optical": Path(optical).name, "fused": Path(fused).name}
     given = Path(spread) if spread is not None else beside(Path(fused), "std")
     if spread is not None or given.is_file():
         rasters["spread"] = open_raster(given, values="physical")
-        names["spread"] = str(given)
+        names["spread"] = given.name
     mask = beside(Path(fused), "mask")
     if mask.is_file():
         rasters["mask"] = _SarAlone(open_raster(mask, values="physical", bands=(1,), classes=True))
-        names["mask"] = str(mask)
+        names["mask"] = mask.name
     for role in ("spread", "mask"):
         if role in rasters:
             require_same(str(fused), grid, names[role], rasters[role].grid)
