@@ -152,11 +152,12 @@ for (const root of document.querySelectorAll(".viewer")) {
     stage.setPointerCapture(event.pointerId);
     const near = Math.abs(at[0] - (share / 100) * stage.clientWidth) <= 22;
     doing = pointers.size > 1 ? "pinch" : near || stage.classList.contains("whole") ? "slide" : "pan";
-    if (doing === "slide" && near) divider.focus({ preventScroll: true });
+    divider.focus({ preventScroll: true }); // keys go on from here
     stage.classList.toggle("grabbed", doing === "pan");
     last = at;
     read(event);
   });
+  stage.addEventListener("mousedown", (event) => event.preventDefault()); // would take the focus away again
   stage.addEventListener("pointermove", (event) => {
     const at = within(event);
     read(event);
