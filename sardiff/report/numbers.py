@@ -119,7 +119,7 @@ def said(value: float) -> str:
         return "\u2013"
     if math.isinf(value):
         return "more" if value > 0 else "less"
-    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 20 else f"{value:.3f}"
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
     return text.replace("-", "\u2212")
 
 

@@ -18,7 +18,7 @@ from sardiff.provenance import versions
 from sardiff.report.layers import Layers
 from sardiff.report.numbers import Number, Table, said
 from sardiff.report.places import Place
-from sardiff.report.profiles import histogram_charts, profile
+from sardiff.report.profiles import histogram_charts, interval, profile
 from sardiff.report.scenes import Scenes
 from sardiff.report.survey import Survey
 
@@ -141,9 +141,7 @@ def _tiles(scenes: Scenes, survey: Survey, table: Table) -> list[tuple[str, str]
     rows = {row.key: row for row in table.rows}
 
     def short(value: float) -> str:
-        if abs(value) >= 20 or not math.isfinite(value):
-            return said(value)
-        return f"{value:.2f}".replace("-", "\u2212") if abs(value) < 10 else f"{value:.1f}"
+        return f"{value:.2f}".replace("-", "\u2212") if abs(value) < 10 else said(value)
 
     if scenes.kind == "fused":
         tiles = [
@@ -222,10 +220,11 @@ def _counted(scenes: Scenes) -> str:
 def _profiles(scenes: Scenes, charts: str) -> str:
     if not charts:
         return ""
+    doubt = f" {interval(scenes)[1]}" if scenes.kind == "despeckled" and "spread" in scenes.rasters else ""
     band = f" Band: {scenes.bands[0]}." if scenes.kind == "despeckled" and len(scenes.bands) > 1 else ""
     return (
         f'<h2>Along a line</h2><p class="lead">Values along the dashed line of each view, where the result varies most.'
-        f'{_e(band)}</p><div class="charts">{charts}</div>'
+        f'{_e(doubt + band)}</p><div class="charts">{charts}</div>'
     )
 
 

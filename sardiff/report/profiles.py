@@ -43,9 +43,9 @@ def profile(scenes: Scenes, place: Place, row: int) -> str:
         after = _values(scenes, "after", line)[0]
         parts = [Line("before", x, _values(scenes, "before", line)[0], "first")]
         if "spread" in scenes.rasters:
-            factor, words = interval(scenes)
+            factor, _ = interval(scenes)
             doubt = factor * scenes.rasters["spread"][slice(0, 1), line.rows, line.cols][0, 0]
-            parts.append(Band(words, x, after - doubt, after + doubt, "second"))
+            parts.append(Band("uncertainty", x, after - doubt, after + doubt, "second"))
         parts.append(Line("after", x, after, "second"))
         if "truth" in scenes.rasters:
             parts.append(Line("truth", x, _values(scenes, "truth", line)[0], "third"))
@@ -55,12 +55,12 @@ def profile(scenes: Scenes, place: Place, row: int) -> str:
 
 
 def interval(scenes: Scenes) -> tuple[float, str]:
-    """How many standard deviations to draw to either side, and what that means; by the tags of the result."""
+    """How many standard deviations to draw to either side, and a sentence on it; by the tags of the result."""
     said = scenes.made_by.get("intervals")
     factor = said.get("90 %") if isinstance(said, dict) else None
     if isinstance(factor, int | float) and not isinstance(factor, bool) and 0 < factor < 100:
-        return float(factor), "90 % of true values, on average over simulated scenes"
-    return 1.0, "one standard deviation"
+        return float(factor), "The shaded range holds 90 % of true values, on average over simulated scenes."
+    return 1.0, "The shaded range is one standard deviation to either side."
 
 
 def histogram_charts(scenes: Scenes, survey: Survey) -> list[tuple[str, str]]:
