@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import Aligned, Grid, Raster, Source, open_raster, require_same
+from geo_io import Aligned, Grid, Raster, Source, UnclearValues, open_raster, require_same
 from geo_io.grid import same_grid
 from sardiff.errors import SettingsError
 from sardiff.tasks.fused import MASK_VALUES
@@ -97,7 +97,7 @@ def open_despeckled(
     spread : path, optional
         Standard deviation in dB; by default AFTER_std_db.tif, if it lies beside.
     values, polarisation, swath
-        Of `before`, as for `open_source`; of the others too, where they do not say it.
+        Of `before`, as for `open_source`; of the others what their tags say, or their pixels, or else the same.
     bands : tuple of int, optional
         Of `before`; the first three by default. Where the others have as many bands as `before`, the same of them.
 
@@ -107,14 +107,14 @@ def open_despeckled(
         If one of them cannot be read, they lie on different grids, or their bands do not go together.
     """
     first = open_source(before, values=values, bands=bands, polarisation=polarisation, swath=swath)
-    result = open_result(after, values=first.values if values == "auto" else values)
-    if _task(result) == "fuse":
+    if _task(open_raster(after, values="physical")) == "fuse":  # whose pixels are no backscatter
         raise SettingsError(f"{after} is a fusion, as its tags say: name the optical image too, with --optical FILE.")
     notes = []
     if bands is None and first.shape[0] > MOST_BANDS:
         bands = tuple(range(1, MOST_BANDS + 1))
         notes.append(f"Bands 1 to {MOST_BANDS} of {first.shape[0]} are shown; --bands chooses others.")
         first = open_source(before, values=first.values, bands=bands, polarisation=polarisation, swath=swath)
+    result = _result(after, values, first)
     beside_it = Path(spread) if spread is not None else beside(Path(after), "std_db")
     others: dict[str, FilePath] = {"after": after}
     if truth is not None:
@@ -123,7 +123,7 @@ def open_despeckled(
         others["spread"] = beside_it
     rasters: dict[str, Any] = {"before": first}
     for role, path in others.items():
-        rasters[role] = _like(first, path, role, bands)
+        rasters[role] = _like(first, path, role, values, bands)
     names = {role: Path(path).name for role, path in {"before": before, **others}.items()}
     return Scenes(
         kind="despeckled",
@@ -223,14 +223,23 @@ class _SarAlone:
         return np.where(np.isnan(kind) | (kind == MASK_VALUES["neither"]), np.float32(np.nan), alone)
 
 
-def _like(first: Source, path: FilePath, role: str, bands: tuple[int, ...] | None) -> Source:
+def _result(path: FilePath, values: str, first: Source, bands: tuple[int, ...] | None = None) -> Source:
+    """Open a result as `sardiff score` does; where neither its tags nor its pixels tell what it holds, as the input."""
+    try:
+        return open_result(path, values=values, bands=bands)
+    except UnclearValues:
+        kind = "intensity" if first.values == "complex" else first.values
+        return open_result(path, values=kind, bands=bands)
+
+
+def _like(first: Source, path: FilePath, role: str, values: str, bands: tuple[int, ...] | None) -> Source:
     """Open what has the bands and the grid of the scene before."""
     name, wanted = str(path), first.shape[0]
 
     def opened(chosen: tuple[int, ...] | None) -> Source:
         if role == "spread":
             return open_raster(path, values="physical", bands=chosen)
-        return open_result(path, values=first.values, bands=chosen)
+        return _result(path, values, first, chosen)
 
     found = opened(None)
     if found.shape[0] != wanted:
