@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,69 +10,35 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import Grid, Source, require_same
+from geo_io import Grid, require_same
 from geo_io.values import Units
-from sardiff.errors import SettingsError
 from sardiff.plot.blocks import Blocks, overview, reduction, strips
 from sardiff.plot.composites import Composite
 from sardiff.plot.counts import Histogram
-from sardiff.plot.grey import UNIT_NAMES, Stretch
+from sardiff.plot.grey import UNIT_NAMES, Stretch, largest
 from sardiff.plot.ramps import colour_map
-from sardiff.tasks.inputs import open_source
+from sardiff.plot.scene import one_band, opened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
-    "Scene",
     "before_after",
     "busiest",
     "composite",
     "histogram",
     "looks_map",
-    "opened",
     "quicklook",
     "ratio_image",
     "uncertainty",
 ]
-
-Scene = "str | os.PathLike[str] | Source | xr.DataArray | ArrayLike"
 
 DETAIL = 5  # a detail shows a square of a fifth of the scene's shorter side,
 LARGEST_DETAIL = 512  # pixels at most
 MARK = "deepskyblue"
 UNMEASURED = "#c8d2dc"
 MOST_LOOKS = 1000.0
-
-
-def opened(scene: Any, *, values: str = "auto", band: int | None = None) -> Source:
-    """Open what can be drawn: a path, a DataArray, an open source, or an array of linear intensity.
-
-    Parameters
-    ----------
-    scene : path, DataArray, Source or array
-        An array (rows, cols) or (bands, rows, cols) holds linear intensity; NaN: not measured.
-    values : str
-        What the pixels of a file or DataArray mean, as for `sardiff.despeckle`; "physical" for what is no backscatter.
-    band : int, optional
-        Counted from 1; all by default. Of an open source the bands are as they are.
-    """
-    if isinstance(scene, str | os.PathLike):
-        return open_source(scene, values=values, bands=None if band is None else (band,))
-    if not hasattr(scene, "dims"):
-        if isinstance(scene, Source):
-            return scene
-        import xarray as xr
-
-        pixels = np.asarray(scene)
-        if pixels.ndim not in (2, 3):
-            raise SettingsError(f"An image has (rows, cols) or (bands, rows, cols), got an array of {pixels.shape}.")
-        scene = xr.DataArray(pixels, dims=("band", "y", "x")[3 - pixels.ndim :])
-        values = "intensity" if values == "auto" else values
-    if band is not None and scene.ndim == 3:
-        scene = scene[band - 1 : band]
-    return open_source(scene, values=values)
 
 
 def quicklook(
@@ -106,7 +71,7 @@ def quicklook(
         With x and y in map coordinates where the scene has an affine without rotation, else in pixels.
     """
     source = opened(scene, values=values, band=band)
-    small = overview(_first(source))
+    small = overview(one_band(source))
     chosen = stretch or Stretch.of(small.pixels[0], units=units)
     style = {"cmap": colour_map("grey"), "vmin": chosen.low, "vmax": chosen.high}
     return _shown(source.grid, chosen.values(small.pixels[0]), style, ax, title, UNIT_NAMES[chosen.units], bar)
@@ -129,7 +94,7 @@ def ratio_image(
     """
     first, second = (opened(scene, values=values, band=band) for scene in (before, after))
     require_same(first.name, first.grid, second.name, second.grid)
-    a, b = (overview(_first(source)).pixels[0] for source in (first, second))
+    a, b = (overview(one_band(source)).pixels[0] for source in (first, second))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = 10 * np.log10(a / b)
     style = {"cmap": colour_map("change"), "vmin": -limit_db, "vmax": limit_db}
@@ -141,8 +106,8 @@ def uncertainty(
 ) -> Axes:
     """Draw standard deviations in dB, from 0 to their 99 % quantile; `spread` as `sardiff despeckle` writes it."""
     source = opened(spread, values="physical", band=band)
-    small = overview(_first(source)).pixels[0]
-    style = {"cmap": colour_map("doubt"), "vmin": 0.0, "vmax": _most(small)}
+    small = overview(one_band(source)).pixels[0]
+    style = {"cmap": colour_map("doubt"), "vmin": 0.0, "vmax": largest(small)}
     return _shown(source.grid, small, style, ax, title, "standard deviation, dB", bar)
 
 
@@ -164,7 +129,7 @@ def histogram(
     """Draw how often each backscatter in dB occurs, counting every pixel of the scenes."""
     axes = _axes(ax)
     for place, scene in enumerate(scenes):
-        source = _first(opened(scene, values=values, band=band))
+        source = one_band(opened(scene, values=values, band=band))
         counted, stretch = Histogram(), Stretch(0, 1)
         for part in strips(source.shape, 1):
             counted.add(stretch.values(source[slice(0, 1), part, slice(0, source.shape[2])]))
@@ -191,7 +156,7 @@ def looks_map(
     """Draw the local equivalent number of looks, on a logarithmic scale: high where ground is even and speckle gone."""
     from matplotlib.colors import LogNorm
 
-    source = _first(opened(scene, values=values, band=band))
+    source = one_band(opened(scene, values=values, band=band))
     blocks = Blocks(source.shape, reduction(source.shape[1:], 1024), squares=True)
     for part in strips(source.shape, blocks.step):
         blocks.add(source[slice(0, 1), part, slice(0, source.shape[2])], part.start)
@@ -229,7 +194,7 @@ def before_after(
     from matplotlib.patches import Rectangle
 
     named = {"before": before, "after": after, "truth": truth}
-    sources = {name: _first(opened(s, values=values, band=band)) for name, s in named.items() if s is not None}
+    sources = {name: one_band(opened(s, values=values, band=band)) for name, s in named.items() if s is not None}
     grid = sources["before"].grid
     panels = [_Panel(name, source, overview(source).pixels[0]) for name, source in sources.items()]
     chosen = Stretch.of(*(panel.small for panel in panels))
@@ -237,9 +202,9 @@ def before_after(
     styles: list[tuple[Callable[[Any], Any], dict[str, Any]]]
     styles = [(chosen.values, {"cmap": colour_map("grey"), "vmin": chosen.low, "vmax": chosen.high})] * len(panels)
     if spread is not None:
-        source = _first(opened(spread, values="physical", band=band))
+        source = one_band(opened(spread, values="physical", band=band))
         panels.append(_Panel("uncertainty of after", source, overview(source).pixels[0]))
-        styles.append((np.asarray, {"cmap": colour_map("doubt"), "vmin": 0.0, "vmax": _most(panels[-1].small)}))
+        styles.append((np.asarray, {"cmap": colour_map("doubt"), "vmin": 0.0, "vmax": largest(panels[-1].small)}))
     for panel in panels[1:]:
         require_same("before", grid, panel.title, panel.source.grid)
     figure = Figure(figsize=(4.3 * len(panels), 8.0), layout="constrained")
@@ -297,26 +262,6 @@ class _Panel:
     title: str
     source: Any
     small: NDArray[np.float32]
-
-
-class _FirstBand:
-    """The first band of a source, as a raster of its own: what is drawn of one image is read of one band."""
-
-    def __init__(self, source: Source) -> None:
-        self.source, self.grid, self.name = source, source.grid, source.name
-        self.shape = (1, *source.shape[1:])
-
-    def __getitem__(self, index: tuple[slice, slice, slice]) -> NDArray[np.float32]:
-        return self.source[slice(0, 1), index[1], index[2]]
-
-
-def _first(source: Source) -> Any:
-    return source if source.shape[0] == 1 else _FirstBand(source)
-
-
-def _most(spread: NDArray[np.float32]) -> float:
-    known = spread[np.isfinite(spread)]
-    return max(float(np.quantile(known, 0.99)), 1e-6) if known.size else 1.0
 
 
 def _axes(ax: Axes | None) -> Axes:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from geo_io import from_intensity
 from geo_io.values import Units
 
-__all__ = ["QUANTILES", "UNIT_NAMES", "Stretch", "stretch"]
+__all__ = ["QUANTILES", "UNIT_NAMES", "Stretch", "largest", "stretch"]
 
 QUANTILES = (0.01, 0.995)  # that become black and white: bright points are few, and would darken everything else
 LEAST_DB = 10.0  # between black and white, so that even ground is not blown up until its last speckle shows
@@ -101,3 +101,10 @@ def stretch(intensity: ArrayLike, *, like: ArrayLike | None = None, units: Units
         As of `Stretch`.
     """
     return Stretch.of(intensity if like is None else like, units=units)(intensity)
+
+
+def largest(values: ArrayLike) -> float:
+    """Where a scale that begins at 0 may end: the 99 % quantile, > 0; 1 where nothing was measured."""
+    found = np.asarray(values)
+    found = found[np.isfinite(found)]
+    return max(float(np.quantile(found, 0.99)), 1e-6) if found.size else 1.0

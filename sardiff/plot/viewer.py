@@ -14,11 +14,11 @@ import numpy as np
 from geo_io import Grid, require_same
 from geo_io.values import Units
 from sardiff.plot.blocks import overview
-from sardiff.plot.figures import opened
 from sardiff.plot.grey import Stretch
 from sardiff.plot.ramps import coloured_uri, ramp
+from sardiff.plot.scene import opened
 
-__all__ = ["SCRIPT", "STYLE", "Layer", "Swipe", "View", "script_json", "swipe", "viewer_html"]
+__all__ = ["SCRIPT", "STYLE", "Layer", "Swipe", "View", "escaped", "script_json", "swipe", "viewer_html"]
 
 STYLE = files("sardiff.plot").joinpath("viewer.css").read_text(encoding="utf-8")
 SCRIPT = files("sardiff.plot").joinpath("viewer.js").read_text(encoding="utf-8")
@@ -98,13 +98,13 @@ def viewer_html(
     bare : bool
         Without the row of small pictures below.
     """
-    options = "".join(f'<option value="{_e(layer.key)}">{_e(layer.label)}</option>' for layer in layers)
+    options = "".join(f'<option value="{escaped(layer.key)}">{escaped(layer.label)}</option>' for layer in layers)
     choices = "".join(
         f'<label>{word}<select data-side="{side}" aria-label="Layer on the {side}">{options}</select></label>'
         for side, word in (("left", "Left"), ("right", "Right"))
     )
     buttons = "".join(
-        f'<button type="button" data-show="{i}" aria-pressed="false">{_e(view.title)}</button>'
+        f'<button type="button" data-show="{i}" aria-pressed="false">{escaped(view.title)}</button>'
         for i, view in enumerate(views)
     )
     legend = '<div class="legend {}"><div></div><div class="scale"></div><div class="ends">{}</div></div>'
@@ -161,7 +161,7 @@ class Swipe:
         # A frame keeps our style off the notebook, and may run scripts but not reach out of itself.
         return (
             f'<iframe sandbox="allow-scripts" title="Before and after" width="100%" height="{self.height}" '
-            f'style="border:0" srcdoc="{_e(self.page)}"></iframe>'
+            f'style="border:0" srcdoc="{escaped(self.page)}"></iframe>'
         )
 
 
@@ -207,15 +207,16 @@ def _plates(views: Sequence[View], layers: Sequence[Layer]) -> str:
     for i, view in enumerate(views):
         if view.within is not None:
             continue
-        figures = "".join(
-            f'<figure><button type="button" data-plate="1" aria-label="Show {_e(layer.label)} of {_e(view.title)}">'
-            f'<img data-view="{i}" data-layer="{_e(layer.key)}" alt="{_e(layer.label)}, {_e(view.title)}" '
-            f'decoding="async" src="{view.images[layer.key]}"></button>'
-            f"<figcaption>{_e(layer.label)}</figcaption></figure>"
-            for layer in layers
-        )
-        about = f"<p>{_e(view.about)}</p>" if view.about else ""
-        parts.append(f'<h3>{_e(view.title)}</h3>{about}<div class="plate-row">{figures}</div>')
+        figures = []
+        for layer in layers:
+            label, place = escaped(layer.label), escaped(view.title)
+            figures.append(
+                f'<figure><button type="button" data-plate="1" aria-label="Show {label} of {place}">'
+                f'<img data-view="{i}" data-layer="{escaped(layer.key)}" alt="{label}, {place}" '
+                f'decoding="async" src="{view.images[layer.key]}"></button><figcaption>{label}</figcaption></figure>'
+            )
+        about = f"<p>{escaped(view.about)}</p>" if view.about else ""
+        parts.append(f'<h3>{escaped(view.title)}</h3>{about}<div class="plate-row">{"".join(figures)}</div>')
     return "".join(parts)
 
 
@@ -240,5 +241,6 @@ def _facts(views: Sequence[View], layers: Sequence[Layer], pair: tuple[str, str]
     }
 
 
-def _e(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return text that stays text, in an element or in an attribute."""
     return html.escape(text, quote=True)

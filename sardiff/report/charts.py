@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sardiff.plot.viewer import escaped
 
 __all__ = ["Band", "Line", "chart"]
 
@@ -98,18 +99,17 @@ def chart(
         drawn.append(f'<path class="line {part.kind}" d="{_path(px(x), py(y))}"/>')
     drawn.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}"/>')
     middle = (LEFT + WIDTH - RIGHT) / 2
-    drawn.append(f'<text class="label" x="{middle}" y="{height - 6}" text-anchor="middle">{_e(x_label)}</text>')
+    drawn.append(f'<text class="label" x="{middle}" y="{height - 6}" text-anchor="middle">{escaped(x_label)}</text>')
     drawn.append(
         f'<text class="label" transform="translate(14 {(TOP + bottom) / 2}) rotate(-90)" text-anchor="middle">'
-        f"{_e(y_label)}</text>"
+        f"{escaped(y_label)}</text>"
     )
     legend = "".join(
-        f'<li class="{part.kind}{" band" if isinstance(part, Band) else ""}"><i></i>{_e(part.label)}</li>'
+        f'<li class="{part.kind}{" band" if isinstance(part, Band) else ""}"><i></i>{escaped(part.label)}</li>'
         for part in parts
     )
-    svg = (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{_e(title)}">{"".join(drawn)}</svg>'
-    )
+    frame = f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escaped(title)}"'
+    svg = f'<svg class="chart" {frame}>{"".join(drawn)}</svg>'
     return svg + (f'<ul class="key">{legend}</ul>' if len(parts) > 1 else "")
 
 
@@ -156,7 +156,3 @@ def _ticks(low: float, high: float, about: int) -> list[float]:
 
 def _said(number: float) -> str:
     return f"{number:.6g}".replace("-", "\u2212") if abs(number) > 1e-12 else "0"
-
-
-def _e(text: str) -> str:
-    return html.escape(text, quote=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from geo_io import from_intensity
 from sardiff.metrics import enl_map
 from sardiff.plot.composites import Composite
 from sardiff.plot.counts import Histogram
-from sardiff.plot.grey import QUANTILES, Stretch
+from sardiff.plot.grey import QUANTILES, Stretch, largest
 from sardiff.plot.ramps import coloured_uri, rgb_uri
 from sardiff.plot.viewer import Layer
 from sardiff.report.numbers import Table
@@ -93,7 +92,7 @@ def _of_despeckled(scenes: Scenes, survey: Survey, tables: Sequence[Table]) -> d
         layer = Layer(f"ratio-{band}", f"Ratio{suffix}", about, "change", -limit, limit, "dB")
         drawn[layer] = _ratio(band, limit)
         if "spread" in scenes.rasters:
-            most = _most(survey.blocks["spread"].mean[band])
+            most = largest(survey.blocks["spread"].mean[band])
             layer = Layer(f"spread-{band}", f"Uncertainty{suffix}", "standard deviation", "doubt", 0.0, most, "dB")
             drawn[layer] = _linear("spread", band, 0.0, most, "doubt")
         for role in ("before", "after"):
@@ -116,11 +115,11 @@ def _of_fused(scenes: Scenes, survey: Survey) -> dict[Layer, Drawn]:
     drawn: dict[Layer, Drawn] = {Layer("optical", "Optical"): _colours("optical", colours)}
     drawn[Layer("fused", "Fused")] = _colours("fused", own)
     drawn[Layer("sar", "SAR", "backscatter", "grey", grey.low, grey.high, "dB")] = _grey("sar", 0, grey)
-    most = _most(np.abs(fused.mean(axis=0) - optical.mean(axis=0)))
+    most = largest(np.abs(fused.mean(axis=0) - optical.mean(axis=0)))
     about = "mean of the fused bands less that of the optical ones"
     drawn[Layer("change", "What SAR brought", about, "change", -most, most)] = _change(most)
     if "spread" in scenes.rasters:
-        most = _most(survey.blocks["spread"].mean[0])
+        most = largest(survey.blocks["spread"].mean[0])
         layer = Layer("spread", "Uncertainty", "standard deviation of the luminance", "doubt", 0.0, most)
         drawn[layer] = _linear("spread", 0, 0.0, most, "doubt")
     if "mask" in scenes.rasters:
@@ -188,9 +187,3 @@ def _local_looks(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _grey_range(histogram: Histogram) -> Stretch:
     return Stretch.between(*(histogram.quantile(share) for share in QUANTILES))
-
-
-def _most(values: NDArray[Any]) -> float:
-    """The 99 % quantile of what is above zero, 1 where there is nothing."""
-    known = values[np.isfinite(values)]
-    return max(float(np.quantile(known, 0.99)), 1e-6) if known.size else 1.0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sardiff.metrics import FUSION_BETTER
+from sardiff.plot.scene import one_band
 from sardiff.report.scenes import Scenes
 from sardiff.tasks.score import score_fusion, score_scene
 
@@ -124,9 +125,8 @@ def said(value: float) -> str:
 
 
 def _of_band(scenes: Scenes, band: int, looks: float | Literal["auto"]) -> Table:
-    one: Any = {
-        role: _Band(scenes.rasters[role], band) for role in ("before", "after", "truth") if role in scenes.rasters
-    }
+    roles = [role for role in ("before", "after", "truth") if role in scenes.rasters]
+    one = {role: one_band(scenes.rasters[role], band) for role in roles}
     found = score_scene(one["before"], one["after"], one.get("truth"), looks=looks)
     rows = tuple(
         Number(key, MEANINGS[key][0], row.before, row.after, row.ideal, row.unit, MEANINGS[key][1])
@@ -139,14 +139,3 @@ def _of_band(scenes: Scenes, band: int, looks: float | Literal["auto"]) -> Table
 
 def _unit(key: str) -> str:
     return "dB" if key.startswith("psnr") else "bits" if key in ("mi", "ce", "en") else ""
-
-
-class _Band:
-    """One band of a raster, as if it were all."""
-
-    def __init__(self, raster: Any, band: int) -> None:
-        self.raster, self.band = raster, band
-        self.shape, self.grid, self.name = (1, *raster.shape[1:]), raster.grid, raster.name
-
-    def __getitem__(self, index: tuple[slice, slice, slice]) -> Any:
-        return self.raster[slice(self.band, self.band + 1), index[1], index[2]]

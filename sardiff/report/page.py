@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sardiff.plot.viewer import SCRIPT, STYLE, View, viewer_html
+from sardiff.plot.viewer import SCRIPT, STYLE, View, escaped, viewer_html
 from sardiff.provenance import versions
 from sardiff.report.layers import Layers
 from sardiff.report.numbers import Number, Table, said
@@ -61,24 +60,24 @@ def page_html(
     profile_charts = "".join(_card(place.title, profile(scenes, place, row)) for place, row in profiles)
     return Template(HERE.joinpath("page.html").read_text(encoding="utf-8")).substitute(
         policy=_policy(style, script),
-        generator=_e(f"sardiff {version}"),
-        title=_e(f"{result}: {word.lower()} by sardiff"),
+        generator=escaped(f"sardiff {version}"),
+        title=escaped(f"{result}: {word.lower()} by sardiff"),
         style=style,
         script=script,
-        heading=_e(result),
-        subtitle=_e(f"{word} from {made_from}"),
-        facts=_e(_facts(scenes, survey)),
+        heading=escaped(result),
+        subtitle=escaped(f"{word} from {made_from}"),
+        facts=escaped(_facts(scenes, survey)),
         notes=_notes(scenes.notes),
         tiles="".join(_tile(*tile) for tile in _tiles(scenes, survey, tables[0])),
         viewer=viewer_html(views, layers.kinds, layers.pair, scenes.grid),
-        part=_e(tables[0].part),
+        part=escaped(tables[0].part),
         numbers="".join(_numbers(table, several=len(tables) > 1, fused=scenes.kind == "fused") for table in tables),
         counted=_counted(scenes),
         histograms="".join(_card(title, chart) for title, chart in histogram_charts(scenes, survey)),
         profiles=_profiles(scenes, profile_charts),
-        provenance_lead=_e(_provenance_lead(scenes, result)),
+        provenance_lead=escaped(_provenance_lead(scenes, result)),
         provenance=_provenance(scenes),
-        footer=_e(
+        footer=escaped(
             f"Made by sardiff {version}. This page is one file: it fetches nothing and sends nothing. Pictures of the "
             "whole scene show means of intensity; windows show every pixel."
         ),
@@ -181,7 +180,7 @@ def _numbers(table: Table, *, several: bool, fused: bool) -> str:
         '<th scope="col" class="number">Ideal</th>'
     )
     rows = "".join(_row(number, fused) for number in table.rows)
-    title = f"<h3>{_e(table.title)}</h3>" if several else ""
+    title = f"<h3>{escaped(table.title)}</h3>" if several else ""
     return (
         f'{title}<div class="sheet"><table class="numbers"><thead><tr><th scope="col">Measure</th>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
@@ -190,7 +189,7 @@ def _numbers(table: Table, *, several: bool, fused: bool) -> str:
 
 def _row(number: Number, fused: bool) -> str:
     unit = f", {number.unit}" if number.unit else ""
-    name = f'<th scope="row">{_e(number.name + unit)}<small>{_e(number.meaning)}</small></th>'
+    name = f'<th scope="row">{escaped(number.name + unit)}<small>{escaped(number.meaning)}</small></th>'
     ideal = number.ideal if isinstance(number.ideal, str) else said(number.ideal)
     cells = [("after", "Fused" if fused else "After", number.after, said(number.after))]
     if not fused:
@@ -200,7 +199,7 @@ def _row(number: Number, fused: bool) -> str:
         f"{text}</td>"
         for kind, label, value, text in cells
     )
-    last = f'<td class="number" data-name="{"Better when" if fused else "Ideal"}">{_e(ideal)}</td>'
+    last = f'<td class="number" data-name="{"Better when" if fused else "Ideal"}">{escaped(ideal)}</td>'
     return f"<tr>{name}{shown}{last}</tr>"
 
 
@@ -224,7 +223,7 @@ def _profiles(scenes: Scenes, charts: str) -> str:
     band = f" Band: {scenes.bands[0]}." if scenes.kind == "despeckled" and len(scenes.bands) > 1 else ""
     return (
         f'<h2>Along a line</h2><p class="lead">Values along the dashed line of each view, where the result varies most.'
-        f'{_e(doubt + band)}</p><div class="charts">{charts}</div>'
+        f'{escaped(doubt + band)}</p><div class="charts">{charts}</div>'
     )
 
 
@@ -243,7 +242,7 @@ def _provenance(scenes: Scenes) -> str:
         parts.append(_sheet(plain))
     for key, value in made.items():
         if isinstance(value, Mapping):
-            parts.append(f"<h3>{_e(_words(key))}</h3>{_sheet({_words(str(k)): v for k, v in value.items()})}")
+            parts.append(f"<h3>{escaped(_words(key))}</h3>{_sheet({_words(str(k)): v for k, v in value.items()})}")
     others = {k: v for k, v in scenes.result.metadata.tags.items() if not k.startswith("SARDIFF_")}
     if others:
         parts.append(f"<details><summary>Other tags of the file</summary>{_sheet(others)}</details>")
@@ -252,7 +251,7 @@ def _provenance(scenes: Scenes) -> str:
 
 def _sheet(entries: Mapping[str, Any]) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{_e(_short(str(key)))}</th><td>{_e(_short(_plain(value)))}</td></tr>'
+        f'<tr><th scope="row">{escaped(_short(str(key)))}</th><td>{escaped(_short(_plain(value)))}</td></tr>'
         for key, value in list(entries.items())[:MOST_TAGS]
     )
     if len(entries) > MOST_TAGS:
@@ -284,16 +283,12 @@ def _short(text: str) -> str:
 
 
 def _tile(number: str, phrase: str) -> str:
-    return f'<div class="tile"><b>{_e(number)}</b><span>{_e(phrase)}</span></div>'
+    return f'<div class="tile"><b>{escaped(number)}</b><span>{escaped(phrase)}</span></div>'
 
 
 def _card(title: str, chart: str) -> str:
-    return f"<div><h3>{_e(title)}</h3>{chart}</div>"
+    return f"<div><h3>{escaped(title)}</h3>{chart}</div>"
 
 
 def _notes(notes: Sequence[str]) -> str:
-    return f'<ul class="notes">{"".join(f"<li>{_e(note)}</li>" for note in notes)}</ul>' if notes else ""
-
-
-def _e(text: str) -> str:
-    return html.escape(text, quote=True)
+    return f'<ul class="notes">{"".join(f"<li>{escaped(note)}</li>" for note in notes)}</ul>' if notes else ""
