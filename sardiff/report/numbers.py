@@ -13,6 +13,8 @@ from sardiff.tasks.score import score_fusion, score_scene
 
 __all__ = ["Number", "Table", "numbers_of", "said"]
 
+LARGEST = 4096  # pixels: side of the middle of a fusion that is judged; all of a large scene would take long
+
 
 @dataclass(frozen=True)
 class Number:
@@ -103,14 +105,15 @@ def numbers_of(scenes: Scenes, looks: float | Literal["auto"]) -> list[Table]:
     """Score every band, or the fusion, exactly as `sardiff score` does."""
     if scenes.kind == "fused":
         optical, sar, fused = (scenes.rasters[role] for role in ("optical", "sar", "fused"))
-        found = score_fusion(optical, sar, fused, in_db=True)
+        found = score_fusion(optical, sar, fused, in_db=True, at_most=LARGEST)
         rows = tuple(
             Number(
                 key, FUSION_MEANINGS[key][0], math.nan, value, FUSION_BETTER[key], _unit(key), FUSION_MEANINGS[key][1]
             )
             for key, value in found.metrics.items()
         )
-        return [Table("Fusion", rows, f"All of the scene: {found.pixels:,} pixels that all three images measured.")]
+        part = f"{_part(found.window, found.whole)} {found.pixels:,} pixels were measured in all three images."
+        return [Table("Fusion", rows, part)]
     return [_of_band(scenes, band, looks) for band in range(len(scenes.bands))]
 
 
@@ -132,9 +135,14 @@ def _of_band(scenes: Scenes, band: int, looks: float | Literal["auto"]) -> Table
         Number(key, MEANINGS[key][0], row.before, row.after, row.ideal, row.unit, MEANINGS[key][1])
         for key, row in found.rows.items()
     )
-    down, across = found.window
-    part = f"The middle of the scene: rows {down.start} to {down.stop}, columns {across.start} to {across.stop}."
-    return Table(scenes.bands[band], rows, "All of the scene." if found.whole else part)
+    return Table(scenes.bands[band], rows, _part(found.window, found.whole))
+
+
+def _part(window: tuple[slice, slice], whole: bool) -> str:
+    rows, cols = window
+    if whole:
+        return "All of the scene."
+    return f"The middle of the scene: rows {rows.start} to {rows.stop}, columns {cols.start} to {cols.stop}."
 
 
 def _unit(key: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo_io import Raster, ReadError, Source, from_intensity, require_same, sample
-from sardiff.metrics import FusionStatistics, scene_parts, to_grey8
+from sardiff.metrics import FusionStatistics, ScenePart, scene_parts, to_grey8
 from sardiff.metrics.compare import Comparison, compare
 from sardiff.tasks.inputs import open_source
 
@@ -148,14 +148,22 @@ class FusionScore:
         How many were measured in all three.
     metrics : dict
         As `FusionStatistics.metrics` gives them.
+    window : tuple of slice
+        (rows, cols) of the part that was judged.
+    whole : bool
+        Whether that is the whole scene.
     """
 
     pictures: tuple[Picture, Picture, Picture]
     pixels: int
     metrics: dict[str, float]
+    window: tuple[slice, slice]
+    whole: bool
 
 
-def score_fusion(optical: Raster, sar: Raster, fused: Raster, *, in_db: bool) -> FusionScore:
+def score_fusion(
+    optical: Raster, sar: Raster, fused: Raster, *, in_db: bool, at_most: int | None = None
+) -> FusionScore:
     """Judge a fused image tile by tile: sums of the tiles add up to those of the scene.
 
     Parameters
@@ -164,6 +172,8 @@ def score_fusion(optical: Raster, sar: Raster, fused: Raster, *, in_db: bool) ->
         On one grid.
     in_db : bool
         Whether the SAR image is backscatter, to be compared in dB.
+    at_most : int, optional
+        Pixels along a side, about, of the middle of the scene that is judged; by default all of it is.
 
     Raises
     ------
@@ -175,12 +185,26 @@ def score_fusion(optical: Raster, sar: Raster, fused: Raster, *, in_db: bool) ->
     for other in (sar, fused):
         require_same(optical.name, optical.grid, other.name, other.grid)
     a, b, f = Picture.of(optical, in_db=False), Picture.of(sar, in_db=in_db), Picture.of(fused, in_db=False)
-    parts = scene_parts(optical.grid.shape, FUSION_TILE)
+    shape = optical.grid.shape
+    parts = [part for part in scene_parts(shape, FUSION_TILE) if at_most is None or _in_the_middle(part, at_most)]
     total = reduce(add, (FusionStatistics.of(a[part.read], b[part.read], f[part.read], part) for part in parts))
     if not total.pixels:
         names = ", ".join((optical.name, sar.name))
         raise ReadError(f"{names} and {fused.name} share no measured pixel: check that they show one place")
-    return FusionScore((a, b, f), total.pixels, total.metrics())
+    rows, cols = (
+        slice(min(span.start for span in spans), max(span.stop for span in spans))
+        for spans in ([part.rows for part in parts], [part.cols for part in parts])
+    )
+    whole = (rows.stop - rows.start, cols.stop - cols.start) == shape
+    return FusionScore((a, b, f), total.pixels, total.metrics(), (rows, cols), whole)
+
+
+def _in_the_middle(part: ScenePart, side: int) -> bool:
+    """Whether a part of a scene touches the square of this side in its middle."""
+    return all(
+        span.start < (length + side) / 2 and span.stop > (length - side) / 2
+        for span, length in zip((part.rows, part.cols), part.shape, strict=True)
+    )
 
 
 def mean_band(pixels: NDArray[Any], in_db: bool) -> NDArray[Any]:

@@ -213,6 +213,13 @@ def test_numbers_of_a_fusion_are_those_of_score(run, fused, tmp_path, raster):
         assert found[key] == pytest.approx(math.nan if value is None else value, nan_ok=True), key
 
 
+def test_of_a_large_fusion_the_middle_is_judged(fused, tmp_path, monkeypatch):
+    monkeypatch.setattr("sardiff.tasks.score.FUSION_TILE", 32)
+    monkeypatch.setattr("sardiff.report.numbers.LARGEST", 30)
+    out = write_report(fused / "sar.tif", fused / "fused.tif", tmp_path / "f.html", optical=fused / "optical.tif")
+    assert "The middle of the scene: rows 0 to 64, columns 32 to 96." in out.read_text(encoding="utf-8")
+
+
 def test_a_fusion_without_its_optical_image_is_refused(run, fused):
     result = run("report", fused / "sar.tif", fused / "fused.tif", "-o", fused / "x.html")
     assert result.exit_code == 2
