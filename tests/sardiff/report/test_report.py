@@ -165,6 +165,9 @@ def test_hostile_names_and_tags_are_words(scenes, tmp_path, raster, made_by):
         "SARDIFF_SETTINGS": json.dumps({HOSTILE: HOSTILE, "list": [HOSTILE] * 500, "deep": {HOSTILE: {"a": HOSTILE}}}),
         "SARDIFF_INTERVALS": json.dumps({"90 %": HOSTILE}),
         "SARDIFF_LOOKS": HOSTILE,
+        "SARDIFF_DEEP": "[" * 500 + "]" * 500,
+        "SARDIFF_DEEPER": "[" * 200_000,
+        "SARDIFF_REGISTRATION": '{"shift": [1e999, "a"], "applied": true}',
         "TIFFTAG_COPYRIGHT": HOSTILE,
         "LONG": "x" * 100_000,
     }
