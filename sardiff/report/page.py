@@ -169,7 +169,8 @@ def _tiles(scenes: Scenes, survey: Survey, table: Table) -> list[tuple[str, str]
             tiles.append(
                 (f"\u00b1 {short(float(np.nanmedian(spread)))} dB", "typical standard deviation of the result")
             )
-    return tiles
+    band = f" ({scenes.bands[0]})" if len(scenes.bands) > 1 else ""
+    return [(number, phrase + band) for number, phrase in tiles]
 
 
 def _numbers(table: Table, *, several: bool, fused: bool) -> str:
