@@ -354,6 +354,18 @@ def test_a_page_is_written_whole_or_not_at_all(scenes, tmp_path, run, monkeypatc
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html"]
 
 
+def test_what_came_up_meanwhile_is_left_as_it_is(scenes, tmp_path):
+    out = tmp_path / "r.html"
+
+    def meanwhile(share):
+        out.write_text("someone else's")
+
+    with pytest.raises(WriteError, match="made by someone else meanwhile"):
+        write_report(scenes / "scene.tif", scenes / "clean.tif", out, looks=1.0, progress=meanwhile)
+    assert out.read_text() == "someone else's"
+    assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
+
+
 def test_a_page_does_not_replace_what_it_is_about(scenes):
     with pytest.raises(WriteError, match="same file"):
         check_page(scenes / "report.html", [scenes / "report.html"], overwrite=True)
