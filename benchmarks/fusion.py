@@ -10,7 +10,7 @@ Beside the methods stand the two sources themselves: to copy one of them is best
 make of it is the difference. Seconds are those of the processor, without despeckling, per megapixel of one tile.
 
 "water": of the Sen1Floods11 pair, how well one threshold on a grey image tells hand-drawn water from land, within a few
-pixels of its edge (area under the ROC curve; 0.5: not at all); also by "dps" of other weights.
+pixels of its edge (area under the ROC curve; 0.5: not at all); also by "dps" and "joint" of other weights.
 
 With `--out FOLDER`: optical | SAR | fused by four methods, a picture for each pair.
 """
@@ -47,7 +47,7 @@ from sardiff.units import grey_from_log_luminance
 from tiling import Span, Tile, Window, map_tiles
 
 BESIDE = ("optical", "SAR", "restored mean")  # rows that are no method, and have no rank
-WATER_WEIGHTS = (0.7, 0.9, 1.0)
+WATER_WEIGHTS = (0.7, 0.95)
 SHOWN = ("brovey", "pyramid", "gradient-transfer", "dps")  # in pictures
 MEASURES = ("mi", "nmi", "ce", "psnr", "ssim", "vif", "viff", "qabf", "scd", "en", "sd", "sf", "ag")
 DECIDE = ("mi", "psnr", "ssim", "viff")
@@ -279,7 +279,8 @@ def water_rows(case: Opened, images: dict[str, Image], options: argparse.Namespa
     whole = dict(images)
     for weight in () if options.quick else WATER_WEIGHTS:
         given = argparse.Namespace(**{**vars(options), "weight": weight})
-        whole[f"dps, weight {weight:g}"] = fused(case, "dps", given)[0]
+        for method in ("dps", "joint"):
+            whole[f"{method}, weight {weight:g}"] = fused(case, method, given)[0]
     return [{"image": name, "AUC": separability(image, water, near)} for name, image in whole.items()]
 
 

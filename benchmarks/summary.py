@@ -256,12 +256,17 @@ def fusion(results: Row) -> str:
         + table(results["means"], columns)
     )
     if results["water"]:
-        said = {"image": "image", "AUC": "AUC"}
-        text += "\n\nHow well one threshold tells water from land near its edge:\n\n" + table(results["water"], said, 3)
+        text += "\n\n" + water(results)
     for pair in dict.fromkeys(row["pair"] for row in results["rows"]):
         rows = [row for row in results["rows"] if row["pair"] == pair]
         text += "\n\n" + folded(pair, table(rows, {"method": "method", **{name: name for name in measures}}))
     return text
+
+
+def water(results: Row) -> str:
+    return "How well one threshold tells water from land near its edge:\n\n" + table(
+        results["water"], {"image": "image", "AUC": "AUC"}, 4
+    )
 
 
 def luminance(results: Row) -> str:
@@ -325,6 +330,7 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "stacks": ("Stacks of dates", stacks),
     "trust": ("Trust", trust),
     "fusion": ("Fusion", fusion),
+    "fusion_water": ("Water in a fusion, by weight", water),
     "luminance": ("One prior for both", luminance),
     "full_size": ("Whole scenes fused", full_size),
     "ablation": ("Training", ablation),
