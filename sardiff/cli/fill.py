@@ -22,7 +22,7 @@ METHODS = ("auto", "ddnm", "harmonic", "biharmonic")
 
 ABOUT = {
     "std": "the spread of the plausible fillings, in the units of OUTPUT: 0 where measured.",
-    "filled": "0: measured, 1: filled, 2: a gap still, 255: not measured, and no gap.",
+    "filled": "0: measured, 1: filled, 2: a gap still.",
 }
 
 

@@ -3,6 +3,7 @@
 from sardiff.solvers.base import Noise, Step, finite, last
 from sardiff.solvers.ddfm import ddfm
 from sardiff.solvers.ddim import ddim, ddpm, heun
+from sardiff.solvers.ddnm import ddnm
 from sardiff.solvers.diffpir import diffpir
 from sardiff.solvers.dps import dps
 from sardiff.solvers.gibbs import gibbs
@@ -18,6 +19,7 @@ __all__ = [
     "Step",
     "ddfm",
     "ddim",
+    "ddnm",
     "ddpm",
     "diffpir",
     "dps",
