@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "deblur"]
 
 # As METHODS of `sardiff.tasks.deblur` (a test compares them): importing that takes seconds, which --help should not.
-METHODS = ("auto", "diffpir", "wiener", "richardson-lucy")
+METHODS = ("auto", "dpir", "diffpir")
 
 SPREAD = "the spread of the samples, in the units of OUTPUT."
 
@@ -45,12 +45,12 @@ def noise(ctx: click.Context, param: click.Parameter, value: str) -> float | Lit
 )  # fmt: skip
 @click.option(
     "--noise", callback=noise, default="auto", show_default=True, metavar="auto|SIGMA",
-    help="Standard deviation of the noise, in the image's units; auto estimates that of each band.",
+    help="Standard deviation of the noise, in the image's units (dB for backscatter); auto estimates it.",
 )  # fmt: skip
 @options.physical
 @click.option(
     "--method", type=click.Choice(METHODS), default="auto", show_default=True,
-    help="auto: diffpir, diffusion with the prior. wiener and richardson-lucy know no prior.",
+    help="auto: dpir, one estimate; diffpir, which draws samples, for several of them or an uncertainty.",
 )  # fmt: skip
 @options.sampling
 @options.storing

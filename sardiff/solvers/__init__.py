@@ -5,6 +5,7 @@ from sardiff.solvers.ddfm import ddfm
 from sardiff.solvers.ddim import ddim, ddpm, heun
 from sardiff.solvers.ddnm import ddnm
 from sardiff.solvers.diffpir import diffpir
+from sardiff.solvers.dpir import dpir
 from sardiff.solvers.dps import dps
 from sardiff.solvers.gibbs import gibbs
 from sardiff.solvers.moment import moment
@@ -22,6 +23,7 @@ __all__ = [
     "ddnm",
     "ddpm",
     "diffpir",
+    "dpir",
     "dps",
     "finite",
     "gibbs",

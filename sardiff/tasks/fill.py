@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from skimage.restoration import inpaint_biharmonic
 
 from sardiff.arrays import Images
-from sardiff.blur import blurred, gaussian_window
+from sardiff.blur import filled
 from sardiff.device import choose_device
 from sardiff.errors import SettingsError
 from sardiff.operators import Mask
@@ -26,16 +26,14 @@ from sardiff.tasks.noise import PlaceNoise, check_draws
 from sardiff.tasks.tones import Tones
 from tiling import Tile
 
-__all__ = ["METHODS", "SAMPLES", "Fill", "FillTiles", "overlap_for", "smooth"]
+__all__ = ["METHODS", "SAMPLES", "Fill", "FillTiles", "overlap_for"]
 
 METHODS = ("auto", "ddnm", "harmonic", "biharmonic")
-STEPS = 8
-SIGMAS = (1.5, 0.03)  # first and last noise level, natural log units: the first is above what a smooth filling errs by
-SAMPLES = 4
+STEPS = 24
+SIGMAS = (1.5, 0.04)  # first and last noise level, natural log units: the first is above what a smooth filling errs by
+SAMPLES = 2
 SPREAD_SAMPLES = 8  # where an uncertainty is asked for without a number
-SCALES = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0)  # pixels: windows of a smooth filling, from what it begins with
-ENOUGH = 0.125  # share of a window that must be measured for its mean to count alone
-RANGE = 4.0  # times what is measured: how far a biharmonic surface may leave it
+RANGE = 2.0  # times what is measured: how far a biharmonic surface may leave it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,32 +142,17 @@ class FillTiles:
         known, settings, prior = image.isfinite(), self.settings, self.prior
         if settings.solver == "biharmonic":
             return _biharmonic(image), None
-        start = smooth(image)
+        start = filled(image)
         if prior is None:
             return start, None
-        sigmas = karras(*SIGMAS, settings.steps or STEPS)
+        # Grey has half the contrast that backscatter has.
+        first, final = (level * self.tones.slope for level in SIGMAS)
+        sigmas = karras(first, final, settings.steps or STEPS)
         noises = [PlaceNoise(settings.seed, k, 0, tiles, image.device) for k in range(settings.samples)]
         samples = torch.stack(
             [last(ddnm(prior.denoise, Mask(known), image, sigmas, noise.normal, start=start)).x0 for noise in noises]
         )
         return samples.mean(dim=0), samples.std(dim=0) if settings.uncertainty else None
-
-
-def smooth(image: Images) -> Images:
-    """Return images with gaps (NaN) filled by means of their surroundings, of windows as small as serve.
-
-    Each pixel takes the mean of what a Gaussian window around it holds; where that is less than `ENOUGH` of the window,
-    more and more of it from the window of twice the size.
-    """
-    known = image.isfinite()
-    values, weights = torch.where(known, image, 0.0), known.to(image)
-    out = (values.sum(dim=(2, 3), keepdim=True) / weights.sum(dim=(2, 3), keepdim=True).clamp_min(1)).expand_as(image)
-    for scale in SCALES:
-        window = gaussian_window(math.ceil(3 * scale), scale)
-        weight = blurred(weights, window)
-        mean = blurred(values, window) / weight.clamp_min(1e-6)
-        out = torch.lerp(out, mean, (weight / ENOUGH).clamp(0, 1))
-    return torch.where(known, image, out)
 
 
 def _biharmonic(image: Images) -> Images:

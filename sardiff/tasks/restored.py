@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo_io import Metadata, Source, check_output, is_safe
-from geo_io.source import fitted
+from geo_io.source import encoded, fitted
 from sardiff.errors import SettingsError
 from sardiff.priors.base import Prior
 from sardiff.provenance import digest, record
@@ -59,9 +59,7 @@ class Restored:
         Whether whole numbers stay whole.
     """
 
-    def __init__(
-        self, known: Known, tones: Tones, dtype: Literal["input", "float32"] = "input"
-    ) -> None:
+    def __init__(self, known: Known, tones: Tones, dtype: Literal["input", "float32"] = "input") -> None:
         if dtype not in ("input", "float32"):
             raise SettingsError(f"dtype must be 'input' or 'float32', got {dtype!r}.")
         self.known, self.source, self.tones = known, known.source, tones
@@ -76,7 +74,7 @@ class Restored:
         """Return the restored bands."""
         log = core[: self.bands]
         values = self.tones.pixels(log) + self.tones.darker(self.source[slice(0, self.bands), rows, cols])
-        out = fitted(self.source.encode(values, rows, cols), self.dtype, self.nodata)
+        out = fitted(encoded(values, self.source.values, self.source.metadata), self.dtype, self.nodata)
         out = np.where(np.isnan(log), self.source.stored(rows, cols), out)
         if self.dtype != "float32":
             out = np.nan_to_num(out, nan=0.0 if self.nodata is None else self.nodata)
@@ -125,7 +123,7 @@ def tags_of(
     return record(
         settings={"task": task, **settings},
         input={"name": Path(source.name).name, "values": source.values},
-        ranges=tones.ranges,
+        ranges={f"band {i}": ends for i, ends in enumerate(tones.ranges, start=1)},
         **further,
     )
 
@@ -148,9 +146,7 @@ def write_restored(
         "tiles": f"{layout.tile} + {layout.overlap}",
         "outputs": ", ".join(f"{output.path.name} {output.dtype}" for output in outputs),
     }
-    restore_scene(
-        tiled, apply, layout, outputs, out_bands=out_bands, fingerprint=fingerprint, tags=tags, **running
-    )
+    restore_scene(tiled, apply, layout, outputs, out_bands=out_bands, fingerprint=fingerprint, tags=tags, **running)
 
 
 def restored_array(

@@ -20,15 +20,18 @@ from sardiff.units import (
     log_luminance_from_grey,
 )
 
-__all__ = ["Tones", "measure_tones"]
+__all__ = ["HEADROOM", "Tones", "measure_tones"]
+
+HEADROOM = 0.5  # of a band's range, below it: with it the logarithm is nearly straight, and noise in it nearly even
 
 
 @dataclass(frozen=True)
 class Tones:
     """How the bands of a scene become images that a prior knows: nothing of it is ever taken from a tile.
 
-    Backscatter becomes its natural log. Anything else is scaled, band by band, to grey from 0 to 1, and becomes
-    log-luminance, as if grey were an amplitude (`log_luminance_from_grey`).
+    Backscatter becomes its natural log. Anything else is scaled, band by band, to grey, of which 1 is the bright end of
+    the band's range, and 0 lies `HEADROOM` of it below its dark end; and becomes log-luminance, as if grey were an
+    amplitude (`log_luminance_from_grey`).
 
     Parameters
     ----------
@@ -42,14 +45,22 @@ class Tones:
     ranges: tuple[tuple[float, float], ...]
 
     @property
+    def slope(self) -> float:
+        """Slope of grey on the log, half way up a band's range: noise in the log is that in grey over this."""
+        return ((HEADROOM + 0.5) / (1 + HEADROOM) + DARK) / 2 if self.physical else 1.0
+
+    @property
     def physical(self) -> bool:
         """Whether the pixels are no backscatter."""
         return self.values == "physical"
 
     def log(self, pixels: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Return what priors see, of pixels (..., bands, rows, cols) as sources give them."""
-        grey = self.grey(pixels)
-        return log_luminance_from_grey(grey).astype(np.float32) if self.physical else grey
+        return self.log_of_grey(self.grey(pixels))
+
+    def log_of_grey(self, grey: Any) -> Any:
+        """Return what priors see, of `grey`; array or tensor."""
+        return log_luminance_from_grey(grey) if self.physical else grey
 
     def grey(self, pixels: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Return that in which blur and noise are additive: grey, or the log of backscatter."""
@@ -57,6 +68,11 @@ class Tones:
             return np.log(pixels, dtype=np.float32)
         low, high = self._ends()
         return ((pixels - low) / (high - low)).astype(np.float32)
+
+    def grey_noise(self, noise: float, band: int) -> float:
+        """Return a standard deviation in units of a band (decibels for backscatter), as one of `grey`."""
+        low, high = self.ranges[band]
+        return noise / (high - low) if self.physical else noise / DB_PER_LOG
 
     def pixels(self, log: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Return pixels (physical values, or intensity), from what priors see."""
@@ -108,5 +124,5 @@ def measure_tones(source: Known) -> tuple[Tones, list[Sample]]:
         if not high > low:
             found = f"one even grey ({low:.4g})" if known.size else "no measurement"
             raise ReadError(f"{source.name}, band {band + 1}: {found}; choose other bands with --bands.")
-        ranges.append((low, high))
+        ranges.append((low - HEADROOM * (high - low), high))
     return Tones("physical", tuple(ranges)), windows
