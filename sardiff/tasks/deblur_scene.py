@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["deblur", "deblur_array", "deblur_file", "estimate_noise"]
 
-TILE = 512  # pixels
+TILE = 768  # pixels
 SQUARE = 64  # pixels: side of the squares in which noise is estimated
 LEAST_NOISE = 0.001  # of a band's range: less is not believed
 
@@ -256,7 +256,12 @@ def _chosen(blur: str, noise: tuple[float, ...], settings: dict[str, Any]) -> De
 
 
 def _layout(known: Known, apply: DeblurTiles, tile: int | None, overlap: int | None) -> Layout:
-    usual = TILE, overlap_for(apply.prior, apply.blur.reach)
+    reach = apply.blur.reach
+    if overlap is not None and overlap < reach:
+        raise SettingsError(
+            f"This blur carries pixels {reach} pixels far: overlap must be at least that, not {overlap}."
+        )
+    usual = TILE, overlap_for(apply.prior, reach)
     return chosen_layout(known.grid.shape, tile, overlap, usual=usual, stride=apply.prior.stride)
 
 

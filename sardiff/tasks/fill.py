@@ -77,8 +77,8 @@ class Fill:
 
 
 def overlap_for(settings: Fill, prior: Prior | None, widest: int) -> int:
-    """How far tiles look beyond their cores, in pixels: what is behind a gap, and twice what a network sees of it."""
-    least = widest + (0 if prior is None else 2 * int(prior.card.get("reach", prior.receptive_field)))
+    """How far tiles look beyond their cores, in pixels: the widest gap, or half of it and what a network sees."""
+    least = widest if prior is None else widest / 2 + int(prior.card.get("reach", prior.receptive_field))
     return math.ceil(least * 4 / 3 / 16) * 16
 
 

@@ -18,16 +18,18 @@ MOST_GAP = 256  # pixels
 NEAR = 8  # a gap stays as it is this share of the widest, in pixels, around where it is too wide
 
 
-def narrow(gap: NDArray[np.bool_], widest: int) -> NDArray[np.bool_]:
+def narrow(gap: NDArray[np.bool_], scene: NDArray[np.bool_], widest: int) -> NDArray[np.bool_]:
     """Return where a gap is at most `widest` pixels wide: where no square of one pixel more fits into it.
 
-    So a stripe counts by its width, whatever its length, and the collar of a scene is wide. The rims of the array
-    count as they are; see `Gaps` for what lies beyond a scene. Around a part that is too wide, the gap counts as wide
-    for `widest` / `NEAR` pixels more, so that a round hole is not filled where it tapers.
+    So a stripe counts by its width, whatever its length, and the collar of a scene is wide. Around a part that is too
+    wide, the gap counts as wide for `widest` / `NEAR` pixels more, so that a round hole is not filled where it tapers.
 
     Parameters
     ----------
     gap : (..., rows, cols)
+        True beyond the scene too, and beyond the array taken for true.
+    scene : (rows, cols)
+        What lies in the scene.
     """
     size = (1,) * (gap.ndim - 2) + (widest + 1,) * 2
     # An even square has no middle: erosion looks one way, dilation the other.
@@ -36,8 +38,8 @@ def narrow(gap: NDArray[np.bool_], widest: int) -> NDArray[np.bool_]:
     wide = maximum_filter(eroded, size=size, mode="constant", cval=0, origin=shift)
     cross = np.zeros((1,) * (gap.ndim - 2) + (3, 3), bool)
     cross[..., 1, :] = cross[..., :, 1] = True
-    near: NDArray[np.bool_] = binary_dilation(wide, cross, iterations=max(1, widest // NEAR), mask=gap)
-    return gap & ~near
+    near: NDArray[np.bool_] = binary_dilation(wide & scene, cross, iterations=max(1, widest // NEAR), mask=gap)
+    return gap & ~wide & ~near
 
 
 class Known:
@@ -123,8 +125,10 @@ class Gaps:
         )
         pixels = self.known[slice(0, self.bands), rows_read, cols_read]
         # The gap beyond the scene begins at its rim; that the window's own rim counts alike is too far off to matter.
-        gap = np.pad(np.isnan(pixels), ((0, 0), (margin, margin), (margin, margin)), constant_values=True)
-        wanted = narrow(gap, self.widest)[:, margin:-margin, margin:-margin]
+        around = (margin, margin), (margin, margin)
+        gap = np.pad(np.isnan(pixels), ((0, 0), *around), constant_values=True)
+        scene = np.pad(np.ones(pixels.shape[1:], bool), around)
+        wanted = narrow(gap, scene, self.widest)[:, margin:-margin, margin:-margin]
         top, left = rows.start - rows_read.start, cols.start - cols_read.start
         inside = slice(top, top + rows.stop - rows.start), slice(left, left + cols.stop - cols.start)
         return np.concatenate([pixels, wanted.astype(np.float32)])[(slice(None), *inside)][bands]

@@ -73,8 +73,10 @@ class Restored:
     def __call__(self, core: NDArray[np.float32], rows: slice, cols: slice) -> NDArray[np.float32]:
         """Return the restored bands."""
         log = core[: self.bands]
+        units = self.source.values
+        assert units != "complex"
         values = self.tones.pixels(log) + self.tones.darker(self.source[slice(0, self.bands), rows, cols])
-        out = fitted(encoded(values, self.source.values, self.source.metadata), self.dtype, self.nodata)
+        out = fitted(encoded(values, units, self.source.metadata), self.dtype, self.nodata)
         out = np.where(np.isnan(log), self.source.stored(rows, cols), out)
         if self.dtype != "float32":
             out = np.nan_to_num(out, nan=0.0 if self.nodata is None else self.nodata)
