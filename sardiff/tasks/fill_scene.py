@@ -16,7 +16,7 @@ from geo_io.align import Aligned
 from geo_io.grid import same_grid
 from sardiff.errors import SettingsError
 from sardiff.tasks.fill import SAMPLES, SPREAD_SAMPLES, Fill, FillTiles, overlap_for
-from sardiff.tasks.gaps import MOST_GAP, Gaps, Known
+from sardiff.tasks.gaps import MOST_GAP, WIDEST, Gaps, Known
 from sardiff.tasks.inputs import open_source, paths_of, weights_path
 from sardiff.tasks.restored import (
     Restored,
@@ -72,7 +72,7 @@ def fill_array(
     *,
     mask: xr.DataArray | None = None,
     gap_classes: tuple[int, ...] = (),
-    max_gap: int = 64,
+    max_gap: int = WIDEST,
     values: str = "physical",
     tile: int | None = None,
     overlap: int | None = None,
@@ -126,7 +126,7 @@ def fill_file(
     *,
     mask: str | os.PathLike[str] | None = None,
     gap_classes: tuple[int, ...] = (),
-    max_gap: int = 64,
+    max_gap: int = WIDEST,
     values: str = "physical",
     bands: tuple[int, ...] | None = None,
     uncertainty: bool | str | os.PathLike[str] = False,

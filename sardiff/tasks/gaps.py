@@ -12,9 +12,10 @@ from scipy.ndimage import binary_dilation, maximum_filter, minimum_filter
 
 from geo_io import Grid, Source
 
-__all__ = ["MOST_GAP", "Gaps", "Known", "narrow"]
+__all__ = ["MOST_GAP", "WIDEST", "Gaps", "Known", "narrow"]
 
-MOST_GAP = 256  # pixels
+WIDEST = 64  # pixels: gaps that are filled unless more is asked for; a network sees across them
+MOST_GAP = 256  # pixels: the most that can be asked for
 NEAR = 8  # a gap stays as it is this share of the widest, in pixels, around where it is too wide
 
 
@@ -100,7 +101,7 @@ class Gaps:
         Gaps wider than so many pixels are left (`narrow`).
     """
 
-    def __init__(self, known: Known, widest: int = 64) -> None:
+    def __init__(self, known: Known, widest: int = WIDEST) -> None:
         self.known, self.widest = known, widest
         self.bands = known.shape[0]
         self.shape = (2 * self.bands, *known.shape[1:])

@@ -121,10 +121,11 @@ def _checked(kernel: NDArray[np.float64], name: str) -> NDArray[np.float64]:
         raise SettingsError(
             f"The kernel {name} is {rows} x {cols}: both must be odd, so that it has a middle, and at most {LARGEST}."
         )
-    total = float(kernel.sum())
-    if not np.isfinite(kernel).all() or (kernel < 0).any() or not 0 < total < math.inf:
+    most = float(kernel.max())  # NaN if one of them is
+    if not 0 < most < math.inf or kernel.min() < 0:
         raise SettingsError(f"The kernel {name} must hold numbers >= 0, not all of them 0.")
-    return _trimmed(kernel / total)
+    kernel = kernel / most
+    return _trimmed(kernel / kernel.sum())
 
 
 def _trimmed(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
