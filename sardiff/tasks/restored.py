@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import Metadata, Source, check_output, is_safe
+from geo_io import Metadata, ReadError, Source, check_output, is_safe
 from geo_io.source import encoded, fitted
 from sardiff.errors import SettingsError
 from sardiff.priors.base import Prior
@@ -41,7 +41,13 @@ def open_image(scene: Any, *, values: str, bands: tuple[int, ...] | None = None)
         raise SettingsError(f"values must be one of {', '.join(known)}, got {values!r}.")
     if isinstance(scene, str | Path) and is_safe(Path(scene)):
         raise SettingsError(f"{scene} is a Sentinel-1 product, which has speckle: despeckle it first.")
-    return open_source(scene, values=values, bands=bands)
+    try:
+        return open_source(scene, values=values, bands=bands)
+    except ReadError as error:
+        if "complex" not in str(error):
+            raise
+        name = scene if isinstance(scene, str | Path) else "the DataArray"
+        raise SettingsError(f"{name} is complex, and has speckle: despeckle it first.") from error
 
 
 class Restored:

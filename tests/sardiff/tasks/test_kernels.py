@@ -42,7 +42,7 @@ def test_files_hold_kernels(tmp_path):
     (tmp_path / "k.txt").write_text("1 2 1\n2 4 2\n\n1 2 1\n")
     (tmp_path / "k.csv").write_text("1,2,1\n2,4,2\n1,2,1\n")
     about = {"driver": "GTiff", "count": 1, "height": 3, "width": 3, "dtype": "float32"}
-    about["transform"] = rasterio.Affine(1, 0, 0, 0, -1, 0)
+    about["transform"] = rasterio.Affine(2, 0, 5, 0, -2, 5)
     with rasterio.open(tmp_path / "k.tif", "w", **about) as dataset:
         dataset.write(16 * expected.astype(np.float32)[None])
     for name in ("k.txt", "k.csv", "k.tif"):
