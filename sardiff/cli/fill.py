@@ -29,13 +29,13 @@ ABOUT = {
 @click.command(epilog="Example: sardiff fill scene.tif whole.tif --mask clouds.tif --uncertainty")
 @click.argument("input", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
-@click.option("--mask", type=click.Path(path_type=Path), help="Raster on the same grid; not zero: a gap.")
+@click.option("--mask", type=click.Path(path_type=Path), help="Raster on any grid; not zero: a gap.")
 @click.option(
     "--gap-classes", callback=options.whole_numbers, metavar="3,8,9,10",
     help="Values of the mask that mean a gap, such as these of Sentinel-2's SCL.",
 )  # fmt: skip
 @click.option(
-    "--max-gap", type=click.IntRange(min=1), default=64, show_default=True, metavar="PIXELS",
+    "--max-gap", type=click.IntRange(1, 256), default=64, show_default=True, metavar="PIXELS",
     help="Widest gap to fill; wider ones, and what lies around the scene, stay as they are.",
 )  # fmt: skip
 @options.physical

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,17 +46,23 @@ class Blur:
 
     def forward(self, x: Images) -> Images:
         """Return A x."""
-        return _convolved(x, self.kernel)
+        return self._convolved(x, turned=False)
 
     def adjoint(self, y: Images) -> Images:
         """Return A^T y, the convolution with the kernel turned by half a circle."""
-        return _convolved(y, self.kernel.flip(0, 1))
+        return self._convolved(y, turned=True)
 
+    def _convolved(self, x: Images, turned: bool) -> Images:
+        rows, cols = self.kernel.shape
+        size = x.shape[2] + rows - 1, x.shape[3] + cols - 1
+        key = (size, turned, x.dtype, x.device)
+        if key not in self._spectra:
+            self._spectra[key] = torch.fft.rfft2((self.kernel.flip(0, 1) if turned else self.kernel).to(x), s=size)
+        whole: Images = torch.fft.irfft2(torch.fft.rfft2(x, s=size) * self._spectra[key], s=size)
+        top, left = rows // 2, cols // 2
+        return whole[..., top : top + x.shape[2], left : left + x.shape[3]]
 
-def _convolved(x: Images, kernel: Tensor) -> Images:
-    rows, cols = kernel.shape
-    size = (x.shape[2] + rows - 1, x.shape[3] + cols - 1)
-    spectrum = torch.fft.rfft2(x, s=size) * torch.fft.rfft2(kernel.to(x), s=size)
-    whole: Images = torch.fft.irfft2(spectrum, s=size)
-    top, left = rows // 2, cols // 2
-    return whole[..., top : top + x.shape[2], left : left + x.shape[3]]
+    @cached_property
+    def _spectra(self) -> dict[Any, Tensor]:
+        """Of the kernel, by the size of padded images: a solver asks for the same many times."""
+        return {}

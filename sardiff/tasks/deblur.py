@@ -36,6 +36,7 @@ STEPS = 12
 WIDER = 15.0  # first over last noise level: the first is what blur has taken, the last the noise
 WEIGHT = {"dpir": 0.35, "diffpir": 1.0}  # lambda of both papers
 RENEWED = 0.3  # share of the noise that diffpir draws anew at each level
+DEFECT = 100.0  # grey: brighter is no ground, and would drown the rest of a tile in rounding; it stays as it is
 SAMPLES = 8  # where an uncertainty is asked for without a number
 
 
@@ -143,6 +144,7 @@ class DeblurTiles:
         grey = self.tones.grey(pixels)
         device = choose_device(self.device)
         for band in range(bands):
+            grey[:, band] = np.where(np.abs(grey[:, band]) < DEFECT, grey[:, band], np.nan)
             seen = np.isfinite(grey[:, band])
             busy = [i for i in range(len(pixels)) if seen[i].any()]
             if not busy:
