@@ -322,7 +322,8 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "stacks": ("Stacks of dates", stacks),
     "trust": ("Trust", trust),
     "fusion": ("Fusion", fusion),
-    "restore": ("Gaps and blur", restore),
+    "fill": ("Gaps", restore),
+    "deblur": ("Blur", restore),
     "ablation": ("Training", ablation),
     "invariance": ("One image, however it is cut", invariance),
 }

@@ -15,7 +15,7 @@ from geo_io import Source, open_raster
 from geo_io.align import Aligned
 from geo_io.grid import same_grid
 from sardiff.errors import SettingsError
-from sardiff.tasks.fill import SAMPLES, SPREAD_SAMPLES, Fill, FillTiles, overlap_for
+from sardiff.tasks.fill import Fill, FillTiles, overlap_for
 from sardiff.tasks.gaps import MOST_GAP, WIDEST, Gaps, Known
 from sardiff.tasks.inputs import open_source, paths_of, weights_path
 from sardiff.tasks.restored import (
@@ -231,15 +231,13 @@ def _chosen(settings: dict[str, Any]) -> Fill:
     given = {name: value for name, value in settings.items() if value is not None}
     if unknown := set(given) - {field.name for field in fields(Fill)}:
         raise SettingsError(f"There is no option {sorted(unknown)[0]!r} of filling.")
-    if given.get("method", "auto") in ("auto", "ddnm"):
-        given.setdefault("samples", SPREAD_SAMPLES if given.get("uncertainty") else SAMPLES)
     return Fill(**given)
 
 
 def _drawn(chosen: Fill) -> str:
     if chosen.solver != "ddnm":
         return ""
-    return ", one sample" if chosen.samples == 1 else f", the mean of {chosen.samples} samples"
+    return ", one sample" if chosen.drawn == 1 else f", the mean of {chosen.drawn} samples"
 
 
 def _gaps(source: Source, cover: Source | None, classes: tuple[int, ...], widest: int) -> Gaps:

@@ -107,9 +107,9 @@ def test_a_mask_of_classes_on_a_coarser_grid_is_filled(optical, tmp_path):
     np.testing.assert_array_equal(after[:, 80:, 20:60], before[:, 80:, 20:60])
 
 
-@pytest.mark.parametrize("method", ["harmonic", "biharmonic", "ddnm"])
+@pytest.mark.parametrize("method", ["harmonic", "biharmonic", "diffpir"])
 def test_every_method_is_nearer_than_the_mean(optical, gap, tmp_path, method):
-    settings = {"steps": 6, "samples": 1, "overlap": 32} if method == "ddnm" else {"overlap": 32}
+    settings = {"steps": 6, "overlap": 32} if method == "diffpir" else {"overlap": 32}
     after = read(fill_file(optical, tmp_path / "out.tif", method=method, dtype="float32", **settings))[0]
     truth = 400 + 2500 * ground()
     hole = slice(20, 36), slice(40, 56)
@@ -188,7 +188,7 @@ def test_arrays_give_what_files_give(optical, tmp_path):
     assert spread.dims == ("estimate", "band", "y", "x")
     mask = xr.DataArray(np.eye(ROWS, COLS) > 0, dims=("y", "x")).astype(np.uint8)
     masked = sardiff.fill(da, mask=mask, method="harmonic").compute(scheduler="synchronous").values
-    assert (masked[0, 50, 50] != before[0, 50, 50])
+    assert masked[0, 50, 50] != before[0, 50, 50]
     assert masked[0, 50, 49] == before[0, 50, 49]
 
 
@@ -196,8 +196,9 @@ def test_arrays_give_what_files_give(optical, tmp_path):
     ("settings", "said"),
     [
         ({"method": "magic"}, "no method 'magic'"),
-        ({"method": "harmonic", "samples": 4}, "has no steps"),
-        ({"method": "biharmonic", "uncertainty": True}, "has no steps"),
+        ({"method": "harmonic", "steps": 4}, "has no steps"),
+        ({"method": "biharmonic", "uncertainty": True}, "choose 'ddnm'"),
+        ({"method": "diffpir", "samples": 4}, "choose 'ddnm'"),
         ({"uncertainty": True, "samples": 1}, "ask for more"),
         ({"max_gap": 0}, "from 1 to 256"),
         ({"max_gap": 1000}, "from 1 to 256"),

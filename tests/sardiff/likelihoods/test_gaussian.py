@@ -117,7 +117,7 @@ def test_with_an_exact_prior_ddnm_keeps_what_was_measured_and_finds_the_mean_of_
     def draw(step):
         return torch.randn(shape, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
 
-    x0 = last(ddnm(prior.denoise, Mask(known), torch.where(known, y, math.nan), sigmas, draw)).x0
+    x0 = last(ddnm(prior.denoise, Mask(known), torch.where(known, y, math.nan), sigmas, draw, eta=1.0)).x0
     assert (x0[known] == y[known]).all()
     rest = x0[~known]
     assert float(rest.mean()) == pytest.approx(prior.mean, abs=0.05)
