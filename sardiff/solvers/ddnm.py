@@ -26,8 +26,8 @@ def ddnm(
 
     Wang et al. (2023), arXiv:2212.00490, Algorithm 1: x0 = A^+ y + (1 - A^+ A) D(x; s), which for a mask is what was
     measured, and D elsewhere; then x = x0 + s' (sqrt(1 - eta^2) e + eta z), e the noise that D implies, x before it
-    was corrected. Their eta is .85. With eta = 1 this is DiffPIR with zeta = 1 (Zhu et al. 2023, arXiv:2305.08995, their
-    choice for gaps), which contracts to the mean of what is plausible. Where we differ: an early start, sigmas[0]
+    was corrected. Their eta is .85. With eta = 1 this is DiffPIR with zeta = 1 (Zhu et al. 2023, arXiv:2305.08995,
+    their choice for gaps), which contracts to the mean of what is plausible. Where we differ: an early start, sigmas[0]
     being a few times the error of `start`.
     """
     x = start_from(start, sigmas[0], noise)
