@@ -9,7 +9,7 @@ what was filled. "worth" is the root mean square error of the filled pixels over
 Deblurring: blurred with what lies around the crop, noise of standard deviation .01 added, known to none of ours, which
 estimate it. Wiener filter and Richardson-Lucy are given the balance, or number of iterations, that is best for each
 image; they see the image mirrored beyond its rim. "colour" compares bands one by one with sharpening luminance alone
-and adding to each band what it gained.
+and adding to each band what it gained; "headroom" shows what it brings to scale bands with room below their range.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import dask
 import numpy as np
@@ -33,6 +34,7 @@ from skimage.metrics import structural_similarity
 from skimage.restoration import inpaint_biharmonic, richardson_lucy, unsupervised_wiener, wiener
 
 import sardiff
+from sardiff.tasks import tones
 from sardiff.tasks.kernels import kernel_of
 
 SIDE = 128  # pixels of a crop
@@ -224,7 +226,23 @@ def colours(images: dict[str, Image], options: argparse.Namespace) -> list[Any]:
     return rows_of(blur, "colour", trial.table, trial.seconds)
 
 
-PARTS = {"deblur": deblurring, "fill": filling, "colour": colours}
+def headroom(images: dict[str, Image], options: argparse.Namespace) -> list[Any]:
+    """Rows of deblurring with and without room below a band's range (`sardiff.tasks.tones.HEADROOM`)."""
+    blur, trial = BLURS[-1], Trial()
+    for i, name in enumerate(name for name in COLOURED[: 1 if options.quick else None] if name in images):
+        truth = inner(grey_of(images[name]))
+        y = blurred(grey_of(images[name]), kernel_of(blur), np.random.default_rng([options.seed, i]))
+        for room in (tones.HEADROOM, 0.0):
+            with patch.object(tones, "HEADROOM", room):
+                trial.add(
+                    f"headroom {room:g}",
+                    name,
+                    lambda y=y, truth=truth: best([ours(sardiff.deblur, y, blur=blur, overlap=48)], truth),  # type: ignore[misc]
+                )
+    return rows_of(blur, "headroom", trial.table, trial.seconds)
+
+
+PARTS = {"deblur": deblurring, "colour": colours, "headroom": headroom, "fill": filling}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

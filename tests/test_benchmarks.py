@@ -28,7 +28,19 @@ def load(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize(
     "name",
-    ["quality", "real", "trust", "despeckle_peers", "correlated", "ablation", "stacks", "engine", "kill", "invariance"],
+    [
+        "quality",
+        "real",
+        "trust",
+        "despeckle_peers",
+        "correlated",
+        "ablation",
+        "stacks",
+        "engine",
+        "kill",
+        "invariance",
+        "restore",
+    ],
 )
 def test_each_says_how_it_is_used(load, name, capsys):
     with pytest.raises(SystemExit) as ended:
