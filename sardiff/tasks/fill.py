@@ -93,7 +93,7 @@ class Fill:
         return RUNS if self.solver == "diffpir" else 1
 
 
-def overlap_for(settings: Fill, prior: Prior | None, widest: int) -> int:
+def overlap_for(prior: Prior | None, widest: int) -> int:
     """How far tiles look beyond their cores, in pixels: the widest gap, or half of it and what a network sees."""
     least = widest if prior is None else widest / 2 + int(prior.card.get("reach", prior.receptive_field))
     return math.ceil(least * 4 / 3 / 16) * 16

@@ -145,7 +145,7 @@ def test_tiles_make_one_image(steps):
     assert apply.prior is not None
 
     def filled(tile):
-        layout = Layout(shape, tile=tile, overlap=overlap_for(apply.settings, apply.prior, 64), multiple=16)
+        layout = Layout(shape, tile=tile, overlap=overlap_for(apply.prior, 64), multiple=16)
         out = np.full((1, *shape), np.nan, np.float32)
         for t, core in stream_tiles(apply, gaps, layout, out_bands=1):
             out[:, t.core.rows.slice, t.core.cols.slice] = tones.pixels(core)
