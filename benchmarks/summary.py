@@ -325,6 +325,7 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "fusion": ("Fusion", fusion),
     "fill": ("Gaps", restore),
     "deblur": ("Blur", restore),
+    "colours": ("Blur, colours and range", restore),
     "ablation": ("Training", ablation),
     "invariance": ("One image, however it is cut", invariance),
 }
