@@ -1,7 +1,7 @@
 """Gap filling and deblurring on images whose truth is known, beside what scikit-image has for both.
 
-Four validation images of 0.3, 10 and 28 m, grey by luminance from 0 to 1, the middle 128 x 128 pixels of each. PSNR with
-data range 1, means over images; SSIM of whole images.
+Four validation images of 0.3, 10 and 28 m, grey by luminance from 0 to 1, the middle 128 x 128 pixels of each. PSNR
+with data range 1, means over images; SSIM of whole images.
 
 Filling: squares of 16 pixels, and stripes 8 pixels wide, a quarter of a pixel aslant per row, at random places; PSNR of
 what was filled. "worth" is the root mean square error of the filled pixels over what the spread of the samples says.

@@ -117,6 +117,19 @@ def test_every_method_is_nearer_than_the_mean(optical, gap, tmp_path, method):
     assert error < np.sqrt(np.mean((truth[~gap].mean() - truth[hole]) ** 2))
 
 
+def test_what_a_gap_held_before_does_not_matter(tmp_path, gap):
+    """Zeros without nodata, far below a narrow range, and a masked pixel as dark."""
+    bands = (20000 + 100 * ground())[None].astype(np.uint16)
+    bands[:, gap] = 0
+    bands[:, 80:84, 20:24] = 1
+    path, mask = write(tmp_path / "warm.tif", bands), np.zeros((1, ROWS, COLS), np.uint8)
+    mask[:, 80:84, 20:24] = 1
+    cover = write(tmp_path / "mask.tif", mask)
+    after = read(fill_file(path, tmp_path / "out.tif", mask=cover, method="harmonic"))[0]
+    assert after[:, :, 7:].min() >= 20000
+    assert after.max() <= 20100
+
+
 @pytest.mark.parametrize("values", ["intensity", "amplitude", "db"])
 def test_backscatter_is_filled_in_its_log(tmp_path, gap, values):
     decibels = (20 * ground() - 25)[None]
