@@ -290,6 +290,26 @@ def full_size(results: Row) -> str:
     return text + table(results["runs"], {name: name for name in shown})
 
 
+def restore(results: Sequence[Row]) -> str:
+    parts = []
+    for task, said in (
+        ("deblur", "Deblurring, noise of 1 %."),
+        (
+            "fill",
+            "Filling; PSNR of the filled pixels, `worth`: how much larger errors are than the spread of samples says.",
+        ),
+        ("colour", "Bands one by one, or luminance, whose gain goes to all bands."),
+        ("headroom", "Grey with and without room below a band's range."),
+    ):
+        for kind in dict.fromkeys(row["kind"] for row in results if row["task"] == task):
+            rows = [row for row in results if (row["task"], row["kind"]) == (task, kind)]
+            columns = {"method": "method", **{key: key for key in ("psnr", "ssim", "worth") if key in rows[-1]}}
+            parts.append(
+                f"{said} `{kind}`:\n\n" + table(rows, {**columns, "images": lambda row: len(row["per_image"])})
+            )
+    return "\n\n".join(parts)
+
+
 def ablation(results: Row) -> str:
     keys = [k for k in results["rows"][0] if k != "variant"]
     text = "Small networks trained alike but for one thing.\n\n" + table(
@@ -333,6 +353,9 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "fusion_water": ("Water in a fusion, by weight", water),
     "luminance": ("One prior for both", luminance),
     "full_size": ("Whole scenes fused", full_size),
+    "fill": ("Gaps", restore),
+    "deblur": ("Blur", restore),
+    "colours": ("Blur, colours and range", restore),
     "ablation": ("Training", ablation),
     "invariance": ("One image, however it is cut", invariance),
 }
@@ -347,7 +370,9 @@ def page(folder: Path) -> str:
             continue
         found = json.loads(path.read_text())
         named = "" if found["benchmark"] == name else f" --name {name}"
-        command = f"`python benchmarks/{found['benchmark']}.py --save{named}`"
+        chosen = found["settings"].get("parts") if found["benchmark"] == "restore" else None
+        parts_of = f" --parts {' '.join(chosen)}" if chosen else ""
+        command = f"`python benchmarks/{found['benchmark']}.py{parts_of} --save{named}`"
         source = f"{command}, commit {found['commit']}, {found['machine']['cpu']}."
         if isinstance(found["results"], dict) and found["results"].get("prior", shipped) != shipped:
             source += " **Measured with other weights than the shipped ones.**"
