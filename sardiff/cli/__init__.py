@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from sardiff.cli.errors import exit_status, sentence
-from sardiff.cli.signals import Stopped, stoppable
+from sardiff.cli.progress import PROTOCOL
+from sardiff.cli.signals import Stopped, hang_on, hang_up, stoppable
 
 __all__ = ["COMMANDS", "cli"]
 
@@ -62,6 +63,8 @@ class Commands(click.Group):
             sys.stderr.flush()
             os._exit(stop.status)  # threads that still compute would be waited for
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and "--lifeline" in args:
+                hang_up()  # it is gone, and was noticed here first
             if os.environ.get("SARDIFF_DEBUG") == "1":
                 traceback.print_exc()
             _complain(args, sentence(error), exit_status(error))
@@ -74,7 +77,7 @@ def _complain(args: Sequence[str], message: str, status: int) -> None:
     click.echo(f"sardiff: {'stopped' if status > 128 else 'error'}: {message}", err=True)
     # From the words themselves: a usage error comes before any option is known.
     if any(word == "--progress=json" or list(args[i : i + 2]) == ["--progress", "json"] for i, word in enumerate(args)):
-        event = {"protocol": 1, "event": "error", "message": message, "exit_status": status}
+        event = {"protocol": PROTOCOL, "event": "error", "message": message, "exit_status": status}
         click.echo(json.dumps(event))
 
 
@@ -84,12 +87,19 @@ def _complain(args: Sequence[str], message: str, status: int) -> None:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="sardiff", prog_name="sardiff")
+@click.option(
+    "--lifeline",
+    is_flag=True,
+    help="For programs that start sardiff: when standard input ends, so does the run, and leaves nothing behind.",
+)
 @click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli(ctx: click.Context, lifeline: bool) -> None:
     """Restore satellite scenes with diffusion models.
 
     Start with `sardiff demo`, or with your own file: `sardiff inspect scene.tif`, then
     `sardiff despeckle scene.tif clean.tif`. Each command has its own --help.
     """
+    if lifeline:
+        hang_on()
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
