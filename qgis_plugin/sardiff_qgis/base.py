@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -55,11 +56,12 @@ class SardiffAlgorithm(QgsProcessingAlgorithm):
         return self.SHORT
 
     def shortHelpString(self) -> str:  # noqa: N802
+        said = " ".join(self.HELP.split())  # QGIS breaks lines where the text does
         try:
             installation()
         except NotFound as error:
-            return "<pre style='white-space: pre-wrap'><b>{}</b></pre>{}".format(error, self.HELP)
-        return self.HELP
+            said = "<p><b>{}</b></p>{}".format(html.escape(str(error)).replace("\n", "<br>"), said)
+        return said
 
     def tags(self) -> List[str]:
         return ["sar", "radar", *self.TAGS]

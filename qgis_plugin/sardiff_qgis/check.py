@@ -30,7 +30,7 @@ class CheckInstallation(SardiffAlgorithm):
     TAGS = ("doctor", "install", "help")
     HELP = """
     <p>Says which sardiff this plugin starts, where it was found, and whether everything is in its place: versions, GPU, memory,
-    network, disk. If there is none, it says which two commands install it.</p>
+    weights, disk. If there is none, it says which two commands install it.</p>
     <p>sardiff has a Python of its own; nothing is installed into that of QGIS. It is looked for in the Processing
     options (Providers, sardiff), the environment variable SARDIFF_PYTHON, on PATH, and where pipx, uv, conda and pip put
     it.</p>

@@ -98,10 +98,10 @@ class Conversation:
         if phase == "measure":
             return "Measuring grey ranges and colours of the pair: {:.0f} %".format(100 * _number(event.get("share")))
         if phase == "finish":
-            return "Finishing: overviews, reading back: {:.0f} %".format(100 * _number(event.get("share")))
+            return "Finishing: overviews, reading back"
         doing = DOING["despeckle"] if phase == "despeckle" else DOING.get(self._command, "Computing")
         eta = event.get("eta_seconds")
-        left = "" if eta is None else ", about {} left".format(clock(_number(eta)))
+        left = ", about {} left".format(clock(eta)) if isinstance(eta, (int, float)) and eta >= 1 else ""
         if phase == "despeckle" and left:
             left += " for this step"
         return "{}: {} of {} tiles{}".format(doing, event.get("done", "?"), event.get("total", "?"), left)

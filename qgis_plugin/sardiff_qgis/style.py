@@ -64,6 +64,7 @@ class _Look(QgsProcessingLayerPostProcessorInterface):
             if self.wkt and not layer.crs().isValid():
                 layer.setCrs(QgsCoordinateReferenceSystem.fromWkt(self.wkt))
             {"image": stretch, "doubt": doubt}.get(self.look, lambda layer: classes(layer, self.look))(layer)
+            layer.emitStyleChanged()
             layer.triggerRepaint()
         if self in _alive:
             _alive.remove(self)
