@@ -79,7 +79,7 @@ def find(
 
 def how_to_install(home: Optional[Path] = None, windows: bool = os.name == "nt") -> str:
     """Return what to say where there is no sardiff: the two commands."""
-    folder = _own_folder(Path.home() if home is None else home)
+    folder = _own_folder((Path.home() if home is None else home) if windows else Path("~"))
     return (
         "sardiff is not installed, or not where this plugin looks. In a terminal, in the folder of sardiff's source, "
         "run these two commands:\n\n"

@@ -71,28 +71,23 @@ def qgis_process():
     return found
 
 
-def headless(**more):
-    """An environment for QGIS without windows, as if nobody had ever used it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SARDIFF_", "PROJ_"))}
-    return {**kept, "QT_QPA_PLATFORM": "offscreen", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", **more}
-
-
 @pytest.fixture(scope="session")
-def qgis_home(tmp_path_factory):
+def qgis_environ(tmp_path_factory):
+    """An environment for QGIS without windows, as if nobody had ever used it, that finds the plugin."""
     home = tmp_path_factory.mktemp("home")
     home.chmod(0o700)
-    return home
+    return headless(HOME=str(home), XDG_RUNTIME_DIR=str(home), QGIS_PLUGINPATH=str(PLUGINS))
 
 
 @pytest.fixture(scope="session")
-def ask(qgis_python, qgis_home):
+def ask(qgis_python, qgis_environ):
     """Ask `inside.py` a list of questions, and return its answers."""
 
-    def ask(questions, **environ):
+    def ask(questions):
         done = subprocess.run(
             [qgis_python, str(HERE / "inside.py")],
             input=json.dumps(questions),
-            env=headless(HOME=str(qgis_home), XDG_RUNTIME_DIR=str(qgis_home), **environ),
+            env=qgis_environ,
             capture_output=True,
             text=True,
             timeout=400,
@@ -103,3 +98,8 @@ def ask(qgis_python, qgis_home):
         return json.loads(said[-1].removeprefix("ANSWERS "))
 
     return ask
+
+
+def headless(**more):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SARDIFF_", "PROJ_"))}
+    return {**kept, "QT_QPA_PLATFORM": "offscreen", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", **more}

@@ -72,7 +72,7 @@ def test_what_was_said_is_never_passed_over(tmp_path, setting, environ):
 
 
 @pytest.mark.parametrize(
-    ("windows", "first"), [(False, "python3 -m venv /home/me/.sardiff"), (True, "py -m venv /home/me/.sardiff")]
+    ("windows", "first"), [(False, "python3 -m venv ~/.sardiff"), (True, "py -m venv /home/me/.sardiff")]
 )
 def test_where_there_is_none_two_commands_are_said_and_they_make_what_is_looked_for(tmp_path, windows, first):
     said = how_to_install(Path("/home/me"), windows)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.crs import CRS
-from rasterio.transform import from_origin
+from affine import Affine
 from sardiff_qgis.protocol import PACE
 
 SERVICE = "type=xyz&url=http://localhost/{x}/{y}/{z}.png"
@@ -22,12 +22,12 @@ def rasters(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rasters")
     intensity = np.random.default_rng(0).gamma(1, 0.05, (1, 100, 100)).astype("float32")
     intensity[0, 0, 0] = 1e4  # a corner reflector: linear SAR is black in QGIS for want of a stretch
-    place = {"crs": "EPSG:32633", "transform": from_origin(4e5, 5e6, 10, 10)}
+    place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 4e5, 0, -10, 5e6)}
     for name, pixels, where in (
         ("scene", intensity, place),
         ("colours", np.concatenate([intensity, 2 * intensity, 3 * intensity]), place),
         ("classes", (intensity > 0.05).astype("uint8"), place),
-        ("nowhere", intensity, {}),
+        ("nowhere", intensity, {"transform": place["transform"]}),
     ):
         count, height, width = pixels.shape
         path, dtype = folder / f"{name}.tif", pixels.dtype.name
