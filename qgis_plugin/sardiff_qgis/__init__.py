@@ -7,8 +7,12 @@ or (at your option) any later version. See LICENSE. The program it starts has a 
 
 # Modules without `qgis` in them are imported by tests where there is no QGIS, so this one has none either.
 
+from __future__ import annotations
 
-def classFactory(iface):  # noqa: N802  (the name QGIS asks for)
+from typing import Any
+
+
+def classFactory(iface: Any) -> Any:
     """Return the plugin."""
     from .plugin import SardiffPlugin
 

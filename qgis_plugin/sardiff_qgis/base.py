@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Sequence
 
 from qgis.core import (
     QgsProcessingAlgorithm,
@@ -44,18 +44,18 @@ class SardiffAlgorithm(QgsProcessingAlgorithm):
     TITLE = ""
     SHORT = ""  # one line
     HELP = ""  # plain words, as HTML
-    TAGS: Tuple[str, ...] = ()
+    TAGS: tuple[str, ...] = ()
 
     def name(self) -> str:
         return self.NAME
 
-    def displayName(self) -> str:  # noqa: N802
+    def displayName(self) -> str:
         return self.TITLE
 
-    def shortDescription(self) -> str:  # noqa: N802
+    def shortDescription(self) -> str:
         return self.SHORT
 
-    def shortHelpString(self) -> str:  # noqa: N802
+    def shortHelpString(self) -> str:
         said = " ".join(self.HELP.split())  # QGIS breaks lines where the text does
         try:
             installation()
@@ -63,13 +63,13 @@ class SardiffAlgorithm(QgsProcessingAlgorithm):
             said = "<p><b>{}</b></p>{}".format(html.escape(str(error)).replace("\n", "<br>"), said)
         return said
 
-    def tags(self) -> List[str]:
+    def tags(self) -> list[str]:
         return ["sar", "radar", *self.TAGS]
 
     def icon(self) -> QIcon:
         return QIcon(str(Path(__file__).with_name("icon.svg")))
 
-    def createInstance(self) -> QgsProcessingAlgorithm:  # noqa: N802
+    def createInstance(self) -> QgsProcessingAlgorithm:
         return type(self)()
 
     def put(self, parameter: QgsProcessingParameterDefinition, said: str = "", advanced: bool = False) -> None:
@@ -84,7 +84,9 @@ class SardiffAlgorithm(QgsProcessingAlgorithm):
     ) -> None:
         """Add a choice of words, which scripts and models write out too."""
         self.put(
-            QgsProcessingParameterEnum(name, title, options=list(options), defaultValue=default, usesStaticStrings=True),
+            QgsProcessingParameterEnum(
+                name, title, options=list(options), defaultValue=default, usesStaticStrings=True
+            ),
             said,
             advanced,
         )
@@ -95,9 +97,9 @@ class SardiffAlgorithm(QgsProcessingAlgorithm):
         title: str,
         said: str,
         *,
-        default: Optional[float] = None,
-        low: Optional[float] = None,
-        high: Optional[float] = None,
+        default: float | None = None,
+        low: float | None = None,
+        high: float | None = None,
         whole: bool = False,
         advanced: bool = False,
     ) -> None:
@@ -118,9 +120,7 @@ class SardiffAlgorithm(QgsProcessingAlgorithm):
     def bands(self, name: str, title: str, layer: str, said: str) -> None:
         """Add a choice of bands of a layer."""
         self.put(
-            QgsProcessingParameterBand(
-                name, title, parentLayerParameterName=layer, optional=True, allowMultiple=True
-            ),
+            QgsProcessingParameterBand(name, title, parentLayerParameterName=layer, optional=True, allowMultiple=True),
             said,
             advanced=True,
         )
@@ -152,7 +152,7 @@ class SardiffAlgorithm(QgsProcessingAlgorithm):
             QgsProcessingParameterRasterDestination(name, title, optional=optional, createByDefault=not optional), said
         )
 
-    def value(self, parameters: Dict[str, Any], name: str, context: QgsProcessingContext) -> Any:
+    def value(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> Any:
         """Read a parameter as its own kind; None for one left unset."""
         definition = self.parameterDefinition(name)
         if parameters.get(name) in (None, "") and definition.defaultValue() is None:
@@ -173,7 +173,7 @@ class SardiffAlgorithm(QgsProcessingAlgorithm):
             return self.raster(parameters, name, context)
         return self.parameterAsString(parameters, name, context).strip()
 
-    def raster(self, parameters: Dict[str, Any], name: str, context: QgsProcessingContext) -> Optional[str]:
+    def raster(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> str | None:
         """The file of a raster layer; None for an optional one left out.
 
         Raises
@@ -192,14 +192,12 @@ class SardiffAlgorithm(QgsProcessingAlgorithm):
         except ValueError as error:
             raise QgsProcessingException(str(error)) from error
 
-    def crs(self, parameters: Dict[str, Any], name: str, context: QgsProcessingContext) -> str:
+    def crs(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> str:
         """The CRS that QGIS shows a layer in, as WKT; a number of an authority can mean another thing elsewhere."""
         layer = self.parameterAsRasterLayer(parameters, name, context)
         return layer.crs().toWkt(WKT) if layer is not None and layer.crs().isValid() else ""
 
-    def checkParameterValues(  # noqa: N802
-        self, parameters: Dict[str, Any], context: QgsProcessingContext
-    ) -> Tuple[bool, str]:
+    def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
         fine, said = super().checkParameterValues(parameters, context)
         if fine:
             try:
@@ -228,26 +226,26 @@ class SceneAlgorithm(SardiffAlgorithm):
     """A task on a scene: rasters in, rasters out."""
 
     COMMAND = ""
-    INPUTS: Tuple[str, ...] = ("INPUT",)
-    GIVEN: Tuple[str, ...] = ()  # further parameters that become options
-    RESULTS: Dict[str, str] = {"OUTPUT": "image"}  # and how each looks when it is loaded
+    INPUTS: tuple[str, ...] = ("INPUT",)
+    GIVEN: tuple[str, ...] = ()  # further parameters that become options
+    RESULTS: dict[str, str] = {"OUTPUT": "image"}  # and how each looks when it is loaded
 
-    def prepareAlgorithm(  # noqa: N802
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    def prepareAlgorithm(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
         # Layers belong to the thread this runs in; the rest happens in another.
-        self._files = [self.raster(parameters, name, context) for name in self.INPUTS]
+        self._files = [str(self.raster(parameters, name, context)) for name in self.INPUTS]
         self._values = self.values(parameters, context)
         self._wkt = self.crs(parameters, self.INPUTS[-1], context)
         return True
 
-    def values(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> Dict[str, Any]:
+    def values(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
         """Return what becomes options."""
         return {name: self.value(parameters, name, context) for name in self.GIVEN}
 
-    def processAlgorithm(  # noqa: N802
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> Dict[str, Any]:
+    def processAlgorithm(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
         sardiff = self.sardiff()
         results = {}
         for name in self.RESULTS:

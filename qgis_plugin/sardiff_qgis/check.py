@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Optional
+from typing import Any
 
 from qgis.core import (
     QgsProcessingContext,
@@ -36,16 +36,16 @@ class CheckInstallation(SardiffAlgorithm):
     it.</p>
     """
 
-    def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:  # noqa: N802
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         self.addOutput(QgsProcessingOutputString("SARDIFF", "What is started"))
         self.addOutput(QgsProcessingOutputString("VERSION", "Version of sardiff"))
         self.addOutput(QgsProcessingOutputBoolean("WELL", "All is well"))
 
-    def processAlgorithm(  # noqa: N802
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> Dict[str, Any]:
+    def processAlgorithm(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
         sardiff = self.sardiff()
-        feedback.pushInfo("sardiff: {}".format(sardiff))
+        feedback.pushInfo(f"sardiff: {sardiff}")
         said = ask(sardiff, ["doctor", "--json"], feedback, fine=(0, 1))
         if not said:
             return {}
@@ -54,10 +54,10 @@ class CheckInstallation(SardiffAlgorithm):
             rows = of_installation(facts)
         except (KeyError, TypeError, ValueError) as error:
             raise QgsProcessingException(
-                "{} is no sardiff that this plugin understands ({}): update it.".format(sardiff, error)
+                f"{sardiff} is no sardiff that this plugin understands ({error}): update it."
             ) from error
         for what, found in rows:
-            (feedback.pushWarning if what.startswith("!") else feedback.pushInfo)("{}: {}".format(what, found))
+            (feedback.pushWarning if what.startswith("!") else feedback.pushInfo)(f"{what}: {found}")
         well = bool(facts.get("well"))
         if facts.get("protocol") != PROTOCOL:
             well = False

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any
 
-from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessingParameterFile, QgsProcessingParameterRasterLayer
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterRasterLayer,
+)
 
 from .base import PHYSICAL_VALUES, SceneAlgorithm
 from .compat import FILE
@@ -35,7 +40,7 @@ class Deblur(SceneAlgorithm):
     )
     RESULTS = {"OUTPUT": "image", "UNCERTAINTY": "doubt"}
 
-    def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:  # noqa: N802
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         self.put(QgsProcessingParameterRasterLayer("INPUT", "Image"), "Optical, or backscatter without speckle.")
         self.choice("BLUR", "Blur", BLURS, "gaussian", "What blurred the image.")
         self.number("SIGMA", "Gaussian: standard deviation (pixels)", "", default=1.5, low=0.01)
@@ -62,7 +67,7 @@ class Deblur(SceneAlgorithm):
         self.result("OUTPUT", "Deblurred")
         self.result("UNCERTAINTY", "Spread of the samples", "In the units of the image.", optional=True)
 
-    def values(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> Dict[str, Any]:
+    def values(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
         names = ("BLUR", "SIGMA", "WIDTH", "LENGTH", "ANGLE", "KERNEL")
         kind, sigma, width, length, angle, kernel = (self.value(parameters, name, context) for name in names)
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any
 
 from qgis.core import QgsProcessingParameterRasterLayer
 
@@ -39,7 +39,7 @@ class Despeckle(SceneAlgorithm):
     )
     RESULTS = {"OUTPUT": "image", "UNCERTAINTY": "doubt"}
 
-    def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:  # noqa: N802
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         self.put(QgsProcessingParameterRasterLayer("INPUT", "SAR image"), "Backscatter, with its speckle.")
         self.choice("VALUES", "Values", VALUES, "automatic", "What the pixels mean. Automatic: by tags and statistics.")
         self.number("LOOKS", "Equivalent number of looks", "Left unset, it is estimated.", low=0.01)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping
+from typing import Mapping
 
 __all__ = ["child_environment"]
 
@@ -11,7 +11,7 @@ __all__ = ["child_environment"]
 LEADING_ASTRAY = ("PROJ_", "GDAL_", "PYTHON", "__PYVENV_LAUNCHER__")
 
 
-def child_environment(environ: Mapping[str, str]) -> Dict[str, str]:
+def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables to start sardiff with; names are compared as Windows does, whatever their case."""
     kept = {name: value for name, value in environ.items() if not name.upper().startswith(LEADING_ASTRAY)}
     kept["PYTHONUTF8"] = "1"  # file names come back as they were given, whatever the language of Windows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any
 
 from qgis.core import QgsProcessingParameterRasterLayer
 
@@ -36,7 +36,7 @@ class FillGaps(SceneAlgorithm):
     )
     RESULTS = {"OUTPUT": "image", "FILLED": "filled", "UNCERTAINTY": "doubt"}
 
-    def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:  # noqa: N802
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         self.put(QgsProcessingParameterRasterLayer("INPUT", "Image"), "Optical, or backscatter without speckle.")
         self.put(
             QgsProcessingParameterRasterLayer("MASK", "Mask of gaps", optional=True),

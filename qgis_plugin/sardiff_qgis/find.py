@@ -7,7 +7,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterator, List, Mapping, Optional, Tuple
+from typing import Callable, Iterator, Mapping
 
 __all__ = ["VARIABLE", "Installation", "NotFound", "find", "how_to_install"]
 
@@ -18,7 +18,7 @@ VARIABLE = "SARDIFF_PYTHON"
 class Installation:
     """A sardiff: the words that start it, and how it was found."""
 
-    words: Tuple[str, ...]
+    words: tuple[str, ...]
     by: str
 
     def __str__(self) -> str:
@@ -33,9 +33,9 @@ def find(
     setting: str,
     environ: Mapping[str, str],
     *,
-    home: Optional[Path] = None,
+    home: Path | None = None,
     windows: bool = os.name == "nt",
-    which: Callable[..., Optional[str]] = shutil.which,
+    which: Callable[..., str | None] = shutil.which,
 ) -> Installation:
     """Return the sardiff to start.
 
@@ -77,7 +77,7 @@ def find(
     raise NotFound(how_to_install(home, windows))
 
 
-def how_to_install(home: Optional[Path] = None, windows: bool = os.name == "nt") -> str:
+def how_to_install(home: Path | None = None, windows: bool = os.name == "nt") -> str:
     """Return what to say where there is no sardiff: the two commands."""
     folder = _own_folder((Path.home() if home is None else home) if windows else Path("~"))
     return (
@@ -95,7 +95,7 @@ def how_to_install(home: Optional[Path] = None, windows: bool = os.name == "nt")
     )
 
 
-def _words(place: Path, windows: bool) -> Optional[Tuple[str, ...]]:
+def _words(place: Path, windows: bool) -> tuple[str, ...] | None:
     """What to start, of a Python, a sardiff, or the folder of an environment."""
     if place.is_dir():
         for inside in (_python(place, windows), place / ("python.exe" if windows else "python")):
@@ -124,9 +124,14 @@ def _command(windows: bool) -> str:
 def _usual(home: Path, environ: Mapping[str, str], windows: bool) -> Iterator[Path]:
     """Where pip --user, pipx, uv and conda put a command; the desktop starts QGIS with a PATH that may lack them."""
     command, bins = _command(windows), "Scripts" if windows else "bin"
-    folders: List[Path] = [home / ".sardiff" / bins, home / ".local" / "bin"]
+    folders: list[Path] = [home / ".sardiff" / bins, home / ".local" / "bin"]
     folders += [Path(environ[name]) for name in ("PIPX_BIN_DIR", "UV_TOOL_BIN_DIR") if environ.get(name)]
-    tools = [home / ".local/share/uv/tools", home / ".local/share/pipx/venvs", home / ".local/pipx/venvs", home / "pipx/venvs"]
+    tools = [
+        home / ".local/share/uv/tools",
+        home / ".local/share/pipx/venvs",
+        home / ".local/pipx/venvs",
+        home / "pipx/venvs",
+    ]
     if environ.get("UV_TOOL_DIR"):
         tools.insert(0, Path(environ["UV_TOOL_DIR"]))
     if environ.get("PIPX_HOME"):
@@ -134,7 +139,9 @@ def _usual(home: Path, environ: Mapping[str, str], windows: bool) -> Iterator[Pa
     for name in ("APPDATA", "LOCALAPPDATA"):
         if windows and environ.get(name):
             tools += [Path(environ[name]) / "uv" / "tools", Path(environ[name]) / "pipx" / "venvs"]
-            folders += [Path(found) for found in sorted(glob.glob(str(Path(environ[name]) / "Python" / "*" / "Scripts")))]
+            folders += [
+                Path(found) for found in sorted(glob.glob(str(Path(environ[name]) / "Python" / "*" / "Scripts")))
+            ]
     folders += [tool / "sardiff" / bins for tool in tools]
     if not windows:
         folders += [Path(found) for found in sorted(glob.glob(str(home / "Library/Python/*/bin")))]
@@ -146,4 +153,4 @@ def _usual(home: Path, environ: Mapping[str, str], windows: bool) -> Iterator[Pa
 
 
 def _quoted(path: Path) -> str:
-    return '"{}"'.format(path) if " " in str(path) else str(path)
+    return f'"{path}"' if " " in str(path) else str(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any
 
 from qgis.core import QgsProcessingContext, QgsProcessingParameterBoolean, QgsProcessingParameterRasterLayer
 
@@ -41,10 +41,12 @@ class Fuse(SceneAlgorithm):
     )
     RESULTS = {"OUTPUT": "image", "SOURCES": "sources", "UNCERTAINTY": "doubt"}
 
-    def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:  # noqa: N802
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         self.put(QgsProcessingParameterRasterLayer("SAR", "SAR image"), "Backscatter.")
         self.put(QgsProcessingParameterRasterLayer("OPTICAL", "Optical image"), "One band or more.")
-        self.number("WEIGHT", "Weight (0 optical, 1 SAR)", "Which image the result follows.", default=0.4, low=0, high=1)
+        self.number(
+            "WEIGHT", "Weight (0 optical, 1 SAR)", "Which image the result follows.", default=0.4, low=0, high=1
+        )
         self.put(
             QgsProcessingParameterBoolean("REGISTER", "Correct misregistration", defaultValue=False),
             "Move the SAR image by what was measured.",
@@ -93,6 +95,6 @@ class Fuse(SceneAlgorithm):
             "Of their luminance; takes eight samples unless Samples says another number.", optional=True,
         )  # fmt: skip
 
-    def values(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> Dict[str, Any]:
+    def values(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
         grid = self.value(parameters, "GRID_RASTER", context) or self.value(parameters, "GRID", context)
         return {**super().values(parameters, context), "GRID": grid}

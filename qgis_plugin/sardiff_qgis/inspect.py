@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Optional
+from typing import Any
 
 from qgis.core import (
     QgsProcessingContext,
@@ -37,7 +37,7 @@ class Inspect(SardiffAlgorithm):
     <i>Despeckle SAR</i>.</p>
     """
 
-    def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:  # noqa: N802
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         self.put(QgsProcessingParameterRasterLayer("INPUT", "SAR image"), "Backscatter.")
         self.choice("VALUES", "Values", VALUES, "automatic", "What the pixels mean. Automatic: by tags and statistics.")
         self.bands("BANDS", "Bands", "INPUT", "All of them unless chosen.")
@@ -46,13 +46,16 @@ class Inspect(SardiffAlgorithm):
                 "OUTPUT", "Report", fileFilter="HTML files (*.html)", optional=True, createByDefault=True
             )
         )
-        for name, title in (("LOOKS", "Equivalent number of looks"), ("CORRELATION", "Pixels of speckle that vary as one")):
+        for name, title in (
+            ("LOOKS", "Equivalent number of looks"),
+            ("CORRELATION", "Pixels of speckle that vary as one"),
+        ):
             self.addOutput(QgsProcessingOutputNumber(name, title))
         for name, title in (("MEANING", "What the values mean"), ("SPECKLE", "independent, correlated or unknown")):
             self.addOutput(QgsProcessingOutputString(name, title))
 
-    def prepareAlgorithm(  # noqa: N802
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    def prepareAlgorithm(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
         self._words = ["inspect", "--json"]
         for name in ("VALUES", "BANDS"):
@@ -60,9 +63,9 @@ class Inspect(SardiffAlgorithm):
         self._words += ["--", str(self.raster(parameters, "INPUT", context))]
         return True
 
-    def processAlgorithm(  # noqa: N802
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> Dict[str, Any]:
+    def processAlgorithm(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
         said = ask(self.sardiff(), self._words, feedback)
         if not said:
             return {}
@@ -71,10 +74,10 @@ class Inspect(SardiffAlgorithm):
             rows = of_scene(facts)
         except (KeyError, TypeError, ValueError) as error:
             raise QgsProcessingException(
-                "What this sardiff says of a file is not understood ({}): update sardiff or the plugin.".format(error)
+                f"What this sardiff says of a file is not understood ({error}): update sardiff or the plugin."
             ) from error
         for what, how in rows:
-            feedback.pushInfo("{}: {}".format(what, how))
+            feedback.pushInfo(f"{what}: {how}")
         found = {
             "LOOKS": facts["looks"]["estimate"],
             "CORRELATION": facts["correlation_area"],

@@ -13,14 +13,14 @@ class SardiffPlugin:
     """What QGIS loads; `qgis_process` asks for `initProcessing` alone."""
 
     def __init__(self) -> None:
-        self.provider = None
+        self.provider: SardiffProvider | None = None
 
-    def initProcessing(self) -> None:  # noqa: N802
+    def initProcessing(self) -> None:
         """Add the algorithms to the toolbox."""
         self.provider = SardiffProvider()
         QgsApplication.processingRegistry().addProvider(self.provider)
 
-    def initGui(self) -> None:  # noqa: N802
+    def initGui(self) -> None:
         """Begin, in the program with windows."""
         self.initProcessing()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 __all__ = ["PROTOCOL", "Conversation", "clock", "complaint"]
 
@@ -32,13 +32,13 @@ class Conversation:
 
     def __init__(self) -> None:
         self.share = 0.0
-        self.ended: Optional[Dict[str, Any]] = None
+        self.ended: dict[str, Any] | None = None
         self._command = ""
         self._rest = b""
         self._spoke = float("-inf")
         self._phase = ""
 
-    def hear(self, data: bytes, now: float) -> List[Tuple[str, str]]:
+    def hear(self, data: bytes, now: float) -> list[tuple[str, str]]:
         """Take in what was read, whole lines or not, and return what to show: ("info" or "progress", text).
 
         Parameters
@@ -62,12 +62,12 @@ class Conversation:
                 shown += self._said(event, now)
         return shown
 
-    def _said(self, event: Dict[str, Any], now: float) -> List[Tuple[str, str]]:
+    def _said(self, event: dict[str, Any], now: float) -> list[tuple[str, str]]:
         spoken = event.get("protocol")
         if not isinstance(spoken, int) or spoken > PROTOCOL:
             raise ValueError(
-                "This sardiff speaks version {} of the protocol and the plugin understands up to {}: "
-                "update the plugin.".format(spoken, PROTOCOL)
+                f"This sardiff speaks version {spoken} of the protocol and the plugin understands up to {PROTOCOL}: "
+                "update the plugin."
             )
         kind = event.get("event")
         if kind == "start":
@@ -84,7 +84,7 @@ class Conversation:
                 return [("info", str(event.get("text", "")))]
         return []  # kinds that a later sardiff may add are no harm
 
-    def _went_on(self, event: Dict[str, Any], now: float) -> List[Tuple[str, str]]:
+    def _went_on(self, event: dict[str, Any], now: float) -> list[tuple[str, str]]:
         phase = str(event.get("phase", ""))
         low, high = PHASES.get(self._command, WHOLE).get(phase, (self.share, self.share))
         self.share = max(self.share, low + (high - low) * min(max(_number(event.get("share")), 0.0), 1.0))
@@ -94,14 +94,14 @@ class Conversation:
         self._phase, self._spoke = phase, now
         return [("progress", self._sentence(phase, event))]
 
-    def _sentence(self, phase: str, event: Dict[str, Any]) -> str:
+    def _sentence(self, phase: str, event: dict[str, Any]) -> str:
         if phase == "measure":
             return "Measuring grey ranges and colours of the pair: {:.0f} %".format(100 * _number(event.get("share")))
         if phase == "finish":
             return "Finishing: overviews, reading back"
         doing = DOING["despeckle"] if phase == "despeckle" else DOING.get(self._command, "Computing")
         eta = event.get("eta_seconds")
-        left = ", about {} left".format(clock(eta)) if isinstance(eta, (int, float)) and eta >= 1 else ""
+        left = f", about {clock(eta)} left" if isinstance(eta, (int, float)) and eta >= 1 else ""
         if phase == "despeckle" and left:
             left += " for this step"
         return "{}: {} of {} tiles{}".format(doing, event.get("done", "?"), event.get("total", "?"), left)
@@ -121,25 +121,25 @@ def complaint(conversation: Conversation, stderr: str, status: int, crashed: boo
             message if message.endswith(".") else message + "."
         )
     if "No module named" in message and "sardiff" in message:
-        return "The Python that was found has no sardiff: {}. Run 'Check installation'.".format(message)
+        return f"The Python that was found has no sardiff: {message}. Run 'Check installation'."
     if message:
         return message
     if crashed:
         return "sardiff was ended from outside, or crashed; perhaps memory was short: try a smaller tile."
-    return "sardiff ended with status {} and said nothing.".format(status)
+    return f"sardiff ended with status {status} and said nothing."
 
 
 def clock(seconds: float) -> str:
     """Seconds as people say them: 42 s, 3:05 min, 2:10 h."""
     whole = int(round(seconds))
     if whole < 60:
-        return "{} s".format(whole)
+        return f"{whole} s"
     if whole < 3600:
-        return "{}:{:02d} min".format(whole // 60, whole % 60)
-    return "{}:{:02d} h".format(whole // 3600, whole % 3600 // 60)
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
 
 
-def _event(line: bytes) -> Optional[Dict[str, Any]]:
+def _event(line: bytes) -> dict[str, Any] | None:
     """A line as an event; None for what is none, such as a word of some library's."""
     try:
         event = json.loads(line.decode("utf-8", "replace"))

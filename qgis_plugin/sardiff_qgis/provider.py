@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List
 
 from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
@@ -30,7 +29,7 @@ class SardiffProvider(QgsProcessingProvider):
     def name(self) -> str:
         return "sardiff"
 
-    def longName(self) -> str:  # noqa: N802
+    def longName(self) -> str:
         return "sardiff: restoring satellite scenes with diffusion models"
 
     def icon(self) -> QIcon:
@@ -44,12 +43,12 @@ class SardiffProvider(QgsProcessingProvider):
     def unload(self) -> None:
         remove_settings()
 
-    def loadAlgorithms(self) -> None:  # noqa: N802
+    def loadAlgorithms(self) -> None:
         for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())
 
-    def supportedOutputRasterLayerExtensions(self) -> List[str]:  # noqa: N802
+    def supportedOutputRasterLayerExtensions(self) -> list[str]:
         return ["tif", "tiff"]
 
-    def defaultRasterFileExtension(self, hasGeometry: bool = True) -> str:  # noqa: N802, N803
+    def defaultRasterFileExtension(self, hasGeometry: bool = True) -> str:
         return "tif"

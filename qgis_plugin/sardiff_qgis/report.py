@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import html
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 __all__ = ["as_html", "of_installation", "of_scene"]
 
 Rows = List[Tuple[str, str]]
 
 
-def of_scene(facts: Dict[str, Any]) -> Rows:
+def of_scene(facts: dict[str, Any]) -> Rows:
     """Rows of (what, how it is) from the JSON of `sardiff inspect --json`."""
     place, looks, missing = facts["georeferencing"], facts["looks"], facts["unmeasured"]
     where = {"affine": "affine", "gcps": "{} ground control points".format(place["control_points"]), "rpcs": "RPCs"}
@@ -18,9 +18,14 @@ def of_scene(facts: Dict[str, Any]) -> Rows:
     if place["kind"] in ("affine", "gcps"):
         parts.append(place["crs"] or "no CRS")
     if place["pixel"]:
-        parts.append("pixels of {:.6g} x {:.6g} {}".format(place["pixel"][1], place["pixel"][0], place["unit"] or "").strip())
+        parts.append(
+            "pixels of {:.6g} x {:.6g} {}".format(place["pixel"][1], place["pixel"][0], place["unit"] or "").strip()
+        )
     rows = [
-        ("Size", "{} rows x {} columns, {} band(s), {}".format(facts["rows"], facts["cols"], facts["bands"], facts["dtype"])),
+        (
+            "Size",
+            "{} rows x {} columns, {} band(s), {}".format(facts["rows"], facts["cols"], facts["bands"], facts["dtype"]),
+        ),
         ("Values", "{}: {}".format(facts["values"], facts["values_reason"])),
         ("Georeferencing", ", ".join(parts)),
         ("Not measured", "{:.2%} of the pixels".format(missing["share"])),
@@ -32,7 +37,7 @@ def of_scene(facts: Dict[str, Any]) -> Rows:
     return rows
 
 
-def of_installation(facts: Dict[str, Any]) -> Rows:
+def of_installation(facts: dict[str, Any]) -> Rows:
     """Rows of (what, what was found) from the JSON of `sardiff doctor --json`; what is not well is marked."""
     return [
         ("{}{}".format("" if finding["well"] else "! ", name), finding["found"])
@@ -40,10 +45,10 @@ def of_installation(facts: Dict[str, Any]) -> Rows:
     ]
 
 
-def as_html(title: str, rows: Sequence[Tuple[str, str]]) -> str:
+def as_html(title: str, rows: Sequence[tuple[str, str]]) -> str:
     """A page with a table, for the results viewer."""
     cells = "\n".join(
-        "<tr><th align='left' valign='top'>{}</th><td>{}</td></tr>".format(html.escape(what), html.escape(how))
+        f"<tr><th align='left' valign='top'>{html.escape(what)}</th><td>{html.escape(how)}</td></tr>"
         for what, how in rows
     )
     return "<!DOCTYPE html>\n<html><head><meta charset='utf-8'><title>{0}</title></head>\n<body><h2>{0}</h2>\n<table cellpadding='4'>\n{1}\n</table></body></html>\n".format(
@@ -51,12 +56,12 @@ def as_html(title: str, rows: Sequence[Tuple[str, str]]) -> str:
     )
 
 
-def _looks(looks: Dict[str, Any]) -> str:
+def _looks(looks: dict[str, Any]) -> str:
     said = "{}; certainty {}".format(looks["reason"].rstrip("."), looks["certainty"])
     return said + (", nominally {:g}".format(looks["nominal"]) if looks["nominal"] else "")
 
 
-def _speckle(facts: Dict[str, Any]) -> str:
+def _speckle(facts: dict[str, Any]) -> str:
     if facts["speckle"] == "correlated" and facts["correlation_area"]:
         return "correlated: {:.2g} neighbouring pixels vary as one".format(facts["correlation_area"])
     return {

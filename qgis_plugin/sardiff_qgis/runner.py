@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 from qgis.core import QgsProcessingException, QgsProcessingFeedback
 from qgis.PyQt.QtCore import QProcess, QProcessEnvironment
@@ -19,7 +19,7 @@ LISTEN = 200  # milliseconds between two looks whether someone has cancelled
 PATIENCE = 1500  # milliseconds that a child whose life line was cut has to clear away what it wrote
 
 
-def run(installation: Installation, words: List[str], feedback: QgsProcessingFeedback) -> Dict[str, Any]:
+def run(installation: Installation, words: list[str], feedback: QgsProcessingFeedback) -> dict[str, Any]:
     """Run a task to its end, or until someone cancels it.
 
     Parameters
@@ -71,7 +71,7 @@ def run(installation: Installation, words: List[str], feedback: QgsProcessingFee
 
 
 def ask(
-    installation: Installation, words: List[str], feedback: QgsProcessingFeedback, fine: Tuple[int, ...] = (0,)
+    installation: Installation, words: list[str], feedback: QgsProcessingFeedback, fine: tuple[int, ...] = (0,)
 ) -> str:
     """Run a command that answers on standard output; return the answer, empty if someone cancelled.
 
@@ -98,7 +98,7 @@ def ask(
     return said
 
 
-def _started(installation: Installation, words: List[str], feedback: QgsProcessingFeedback) -> QProcess:
+def _started(installation: Installation, words: list[str], feedback: QgsProcessingFeedback) -> QProcess:
     program, *first = installation.words
     process = QProcess()
     environment = QProcessEnvironment()
@@ -111,7 +111,7 @@ def _started(installation: Installation, words: List[str], feedback: QgsProcessi
     feedback.pushCommandInfo(" ".join(_shown(word) for word in (program, *first, *words)))
     process.start(program, [*first, *words])
     if not process.waitForStarted():
-        raise QgsProcessingException("{} does not start: {}".format(program, process.errorString()))
+        raise QgsProcessingException(f"{program} does not start: {process.errorString()}")
     return process
 
 
@@ -124,4 +124,4 @@ def _end(process: QProcess) -> None:
 
 
 def _shown(word: str) -> str:
-    return '"{}"'.format(word) if " " in word else word
+    return f'"{word}"' if " " in word else word

@@ -19,7 +19,11 @@ def add_settings(icon: object) -> None:
     ProcessingConfig.settingIcons[GROUP] = icon
     ProcessingConfig.addSetting(
         Setting(
-            GROUP, NAME, "Python of sardiff (empty: look for it)", "", valuetype=Setting.FILE,
+            GROUP,
+            NAME,
+            "Python of sardiff (empty: look for it)",
+            "",
+            valuetype=Setting.FILE,
             placeholder="such as ~/.sardiff/bin/python",
         )  # fmt: skip
     )

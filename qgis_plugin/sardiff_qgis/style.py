@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import List, Optional, Tuple
 
 from qgis.core import (
     QgsColorRampShader,
@@ -31,7 +30,7 @@ __all__ = ["load_with"]
 LOWER, UPPER = 0.02, 0.98
 SIDE = 256  # of the grid of pixels that are looked at
 
-_alive: List["_Look"] = []  # QGIS keeps no reference to a post-processor
+_alive: list[_Look] = []  # QGIS keeps no reference to a post-processor
 
 
 def load_with(context: QgsProcessingContext, path: str, look: str, wkt: str = "") -> None:
@@ -58,8 +57,8 @@ class _Look(QgsProcessingLayerPostProcessorInterface):
         self.look = look
         self.wkt = wkt
 
-    def postProcessLayer(  # noqa: N802
-        self, layer: Optional[QgsRasterLayer], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    def postProcessLayer(
+        self, layer: QgsRasterLayer | None, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> None:
         if isinstance(layer, QgsRasterLayer) and layer.isValid():
             if self.wkt and not layer.crs().isValid():
@@ -96,7 +95,11 @@ def doubt(layer: QgsRasterLayer) -> None:
         QColor("#440154"),
         QColor("#fde725"),
         False,
-        [QgsGradientStop(0.25, QColor("#3b528b")), QgsGradientStop(0.5, QColor("#21918c")), QgsGradientStop(0.75, QColor("#5ec962"))],
+        [
+            QgsGradientStop(0.25, QColor("#3b528b")),
+            QgsGradientStop(0.5, QColor("#21918c")),
+            QgsGradientStop(0.75, QColor("#5ec962")),
+        ],
     )
     function = QgsColorRampShader(low, high, ramp)
     function.classifyColorRamp(5, 1, layer.extent(), layer.dataProvider())
@@ -139,7 +142,7 @@ def _cut(layer: QgsRasterLayer, band: int) -> QgsContrastEnhancement:
     return enhancement
 
 
-def _limits(layer: QgsRasterLayer, band: int) -> Tuple[float, float]:
+def _limits(layer: QgsRasterLayer, band: int) -> tuple[float, float]:
     """The two percentiles, of a sample.
 
     Not by `cumulativeCut` of the provider: that counts in a thousand bins from the least to the greatest value, and of

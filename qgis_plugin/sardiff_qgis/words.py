@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Mapping, Sequence, Union
 
 __all__ = ["BLURS", "blur", "command_line", "file_of_raster", "option"]
 
 BLURS = ("gaussian", "box", "motion", "kernel from a file")
 
 # Options of every command, by the names of the parameters that fill them.
-OPTIONS: Dict[str, str] = {
+OPTIONS: dict[str, str] = {
     "VALUES": "--values",
     "LOOKS": "--looks",
     "QUALITY": "--quality",
@@ -53,7 +53,7 @@ WORDS = {"dB": "db", "as the input": None, "automatic": None}
 Value = Union[None, bool, int, float, str, Sequence[int]]
 
 
-def command_line(command: str, arguments: Sequence[str], values: Mapping[str, Any]) -> List[str]:
+def command_line(command: str, arguments: Sequence[str], values: Mapping[str, Any]) -> list[str]:
     """Return what follows `sardiff`.
 
     Parameters
@@ -72,7 +72,7 @@ def command_line(command: str, arguments: Sequence[str], values: Mapping[str, An
     return [*line, "--", *arguments]
 
 
-def option(name: str, value: Value) -> List[str]:
+def option(name: str, value: Value) -> list[str]:
     """Return the words of one parameter: none where its value says nothing."""
     if value is None or value is False or value == "" or (isinstance(value, (list, tuple)) and not value):
         return []
@@ -81,14 +81,12 @@ def option(name: str, value: Value) -> List[str]:
     if isinstance(value, (list, tuple)):
         return [OPTIONS[name], ",".join(str(part) for part in value)]
     if isinstance(value, float):
-        return [OPTIONS[name], "{:.12g}".format(value)]
+        return [OPTIONS[name], f"{value:.12g}"]
     word = WORDS.get(str(value), str(value))
     return [] if word is None else [OPTIONS[name], word]
 
 
-def blur(
-    kind: str, *, sigma: float, width: int, length: float, angle: float, kernel: Optional[str]
-) -> str:
+def blur(kind: str, *, sigma: float, width: int, length: float, angle: float, kernel: str | None) -> str:
     """Return what `--blur` is told, of `BLURS`; lengths in pixels, the angle in degrees anticlockwise from east.
 
     Raises
@@ -97,11 +95,11 @@ def blur(
         In a sentence, if there is no such blur, or a kernel is to come from a file and none is named.
     """
     if kind == "gaussian":
-        return "gaussian:{:.12g}".format(sigma)
+        return f"gaussian:{sigma:.12g}"
     if kind == "box":
-        return "box:{}".format(width)
+        return f"box:{width}"
     if kind == "motion":
-        return "motion:{:.12g},{:.12g}".format(length, angle)
+        return f"motion:{length:.12g},{angle:.12g}"
     if kind != "kernel from a file":
         raise ValueError("There is no blur '{}'; choose from {}.".format(kind, ", ".join(BLURS)))
     if not kernel:
@@ -128,14 +126,16 @@ def file_of_raster(name: str, provider: str, source: str) -> str:
     """
     save = "Save it as a GeoTIFF first (right click, Export, Save As), then use that file."
     if provider != "gdal":
-        raise ValueError("'{}' is no file but comes from '{}', which sardiff cannot read. {}".format(name, provider, save))
+        raise ValueError(f"'{name}' is no file but comes from '{provider}', which sardiff cannot read. {save}")
     path = source.split("|", 1)[0]
     if os.path.basename(path).lower() == "manifest.safe" and os.path.isfile(path):
-        return os.path.dirname(os.path.abspath(path))  # sardiff calibrates the product, which the bare rasters in it are not
+        return os.path.dirname(
+            os.path.abspath(path)
+        )  # sardiff calibrates the product, which the bare rasters in it are not
     if os.path.exists(path):
         return os.path.abspath(path)
     if path.lower().startswith(("/vsi", "http:", "https:", "ftp:")):
-        raise ValueError("'{}' lies inside an archive or on a server, where sardiff does not read. {}".format(name, save))
+        raise ValueError(f"'{name}' lies inside an archive or on a server, where sardiff does not read. {save}")
     if re.match(r"[A-Za-z0-9_]{2,}:", path):
-        raise ValueError("'{}' is a part of a file ({}), which sardiff cannot read. {}".format(name, path, save))
-    raise ValueError("'{}': there is no file {}.".format(name, path))
+        raise ValueError(f"'{name}' is a part of a file ({path}), which sardiff cannot read. {save}")
+    raise ValueError(f"'{name}': there is no file {path}.")

@@ -50,6 +50,15 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; where the program that listens is gone, and this notices first, leave as its life line says."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            if ctx.params.get("lifeline"):
+                hang_up()
+            raise
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         """Run, and leave with 0, 1 (a bug, or something found wrong), 2 (a user can mend it), 130 or 143 (a signal)."""
         args = list(sys.argv[1:] if args is None else args)
@@ -63,8 +72,6 @@ class Commands(click.Group):
             sys.stderr.flush()
             os._exit(stop.status)  # threads that still compute would be waited for
         except Exception as error:
-            if isinstance(error, BrokenPipeError) and "--lifeline" in args:
-                hang_up()  # it is gone, and was noticed here first
             if os.environ.get("SARDIFF_DEBUG") == "1":
                 traceback.print_exc()
             _complain(args, sentence(error), exit_status(error))

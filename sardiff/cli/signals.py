@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as one exception, so that work is let go of in order and soon; the life line to another program."""
+"""SIGINT and SIGTERM as one exception, so that work is let go of in order and soon; the life line to a program."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from geo_io.leftovers import abandon
@@ -77,8 +77,8 @@ def _leave(number: int) -> None:
 def hang_on() -> None:
     """From now on, end as soon as standard input ends: whoever started this process has cancelled, closed or died.
 
-    Nothing is unwound, so it takes no longer than deleting the unfinished files does, whatever is being computed. Signals
-    do the same: nobody will go on with the run. To be called inside `stoppable`, which puts their handlers back.
+    Nothing is unwound, so it takes no longer than deleting the unfinished files does, whatever is being computed.
+    Signals do the same: nobody will go on with the run. To be called inside `stoppable`, which puts handlers back.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: hang_up())
@@ -94,17 +94,13 @@ def hang_on() -> None:
 def hang_up() -> None:
     """Leave at once, and leave nothing behind."""
     abandon()
-    try:
+    with suppress(OSError):  # where that program is gone
         os.write(2, b"sardiff: stopped: by the program that started it. Nothing was left behind.\n")
-    except OSError:  # that program is gone
-        pass
     os._exit(128 + signal.SIGTERM)
 
 
 def _wait_for_the_end(line: int) -> None:
-    try:
+    with suppress(OSError):  # a broken pipe is an end too
         while os.read(line, 4096):
             pass
-    except OSError:  # a broken pipe is an end too
-        pass
     hang_up()

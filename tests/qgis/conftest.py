@@ -1,4 +1,4 @@
-"""The plugin, with QGIS where there is one: its modules without QGIS in this process, the others in QGIS's own Python."""
+"""The plugin: its modules without QGIS in this process, the others in QGIS's own Python where there is one."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What is asked of the plugin in a Python that has QGIS: a list of questions on stdin, their answers on stdout, as JSON.
+"""What is asked of the plugin in a Python that has QGIS: questions on stdin, their answers on stdout, as JSON.
 
 The tests of this folder start it; it needs QGIS and the standard library.
 """
@@ -16,7 +16,7 @@ sys.path[:0] = [str(PLUGIN)]
 for place in os.environ.get("QGIS_PYTHON_PLUGINS", "/usr/share/qgis/python/plugins").split(os.pathsep):
     sys.path.append(place)
 
-from qgis.core import (  # noqa: E402
+from qgis.core import (
     QgsApplication,
     QgsProcessingContext,
     QgsProcessingFeedback,

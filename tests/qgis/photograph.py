@@ -3,7 +3,8 @@
 Run by hand, where there is QGIS and Xvfb, in the folder of the repository:
 
     SCENE=scene.tif OUT=/tmp/pictures SARDIFF_PYTHON=.venv/bin/python QGIS_PLUGINPATH=$PWD/qgis_plugin \\
-        xvfb-run -s "-screen 0 1600x1000x24" qgis.bin --nologo --profiles-path /tmp/profile --code tests/qgis/photograph.py
+        xvfb-run -s "-screen 0 1600x1000x24" \\
+        qgis.bin --nologo --profiles-path /tmp/profile --code tests/qgis/photograph.py
 
 SCENE is a SAR image; the pictures go to OUT, as PNG. QGIS closes by itself.
 """

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
+from sardiff_qgis.find import VARIABLE
 
 from sardiff.cli import cli
-from sardiff_qgis.find import VARIABLE
 
 pytestmark = pytest.mark.slow
 
@@ -46,14 +46,26 @@ def process(qgis_process, qgis_environ, real):
 
 def test_a_scene_is_despeckled(process, scene, tmp_path):
     out, spread = tmp_path / "out.tif", tmp_path / "std.tif"
-    words = (f"--INPUT={scene}", "--LOOKS=1", "--QUALITY=fast", "--UNITS=dB", f"--OUTPUT={out}", f"--UNCERTAINTY={spread}")
+    words = (
+        f"--INPUT={scene}",
+        "--LOOKS=1",
+        "--QUALITY=fast",
+        "--UNITS=dB",
+        f"--OUTPUT={out}",
+        f"--UNCERTAINTY={spread}",
+    )
     run = process("run", "sardiff:despeckle", *words)
     said, complaints = run.communicate(timeout=300)
     assert run.returncode == 0, said + complaints
     assert "Looks: 1 (as asked for)." in said
     assert "Finishing: overviews, reading back" in said
     with rasterio.open(scene) as source, rasterio.open(out) as made, rasterio.open(spread) as doubt:
-        assert (made.crs, made.transform, made.shape, made.units) == (source.crs, source.transform, source.shape, ("dB",))
+        assert (made.crs, made.transform, made.shape, made.units) == (
+            source.crs,
+            source.transform,
+            source.shape,
+            ("dB",),
+        )
         measured = np.isfinite(source.read())
         np.testing.assert_array_equal(np.isfinite(made.read()), measured)
         assert (doubt.read()[measured] > 0).all()
@@ -73,7 +85,9 @@ def test_a_scene_is_inspected(process, scene, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_when_qgis_is_killed_its_child_ends_and_leaves_nothing(process, scene, tmp_path, number):
-    run = process("run", "sardiff:despeckle", f"--INPUT={scene}", "--LOOKS=1", *SLOW, f"--OUTPUT={tmp_path / 'out.tif'}")
+    run = process(
+        "run", "sardiff:despeckle", f"--INPUT={scene}", "--LOOKS=1", *SLOW, f"--OUTPUT={tmp_path / 'out.tif'}"
+    )
     hidden = tmp_path / ".out.tif.partial.tif"
     wait(lambda: hidden.exists() or run.poll() is not None, seconds=120)
     assert hidden.exists(), run.communicate()

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from rasterio.crs import CRS
 from affine import Affine
+from rasterio.crs import CRS
 from sardiff_qgis.protocol import PACE
 
 SERVICE = "type=xyz&url=http://localhost/{x}/{y}/{z}.png"
@@ -54,13 +54,13 @@ def said(ask, fake, rasters, out):
             "cancel": cancel,
         }]  # fmt: skip
 
-    look = {"scene": "image", "colours": "image", "nowhere": "image", "classes": "sources", "doubt": "doubt"}
+    kinds = {"scene": "image", "colours": "image", "nowhere": "image", "classes": "sources", "doubt": "doubt"}
     (rasters / "doubt.tif").write_bytes((rasters / "scene.tif").read_bytes())
     wkt = CRS.from_epsg(32633).to_wkt()
     questions = [
         ["algorithms", "algorithms", {}],
         ["layers", "other_layers", {"paths": {"file": [scene, "gdal"], "service": [SERVICE, "wms"]}}],
-        ["looks", "looks", {"results": {name: [str(rasters / f"{name}.tif"), kind, wkt] for name, kind in look.items()}}],
+        ["looks", "looks", {"results": {n: [str(rasters / f"{n}.tif"), kind, wkt] for n, kind in kinds.items()}}],
         despeckle("good", PROJ_LIB="/nonsense", PYTHONHOME="/nonsense", GDAL_DATA="/nonsense"),
         despeckle("slow", "slow", cancel=True),
         despeckle("deaf", "deaf", cancel=True),

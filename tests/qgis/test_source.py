@@ -1,4 +1,4 @@
-"""Rules that the plugin's code keeps: what it may import, and Pythons and Qts from that of QGIS 3.22 to that of QGIS 4."""
+"""Rules that the plugin's code keeps: what it may import, and the Pythons and Qts of QGIS 3.22 to QGIS 4."""
 
 import ast
 import re
