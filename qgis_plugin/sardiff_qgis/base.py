@@ -23,7 +23,7 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QIcon
 
 from .compat import ADVANCED, FILE, INTEGER, REAL, WKT
-from .find import Installation, NotFound
+from .find import Installation, NotFoundError
 from .runner import run
 from .settings import installation
 from .style import load_with
@@ -59,7 +59,7 @@ class SardiffAlgorithm(QgsProcessingAlgorithm):
         said = " ".join(self.HELP.split())  # QGIS breaks lines where the text does
         try:
             installation()
-        except NotFound as error:
+        except NotFoundError as error:
             said = "<p><b>{}</b></p>{}".format(html.escape(str(error)).replace("\n", "<br>"), said)
         return said
 
@@ -218,7 +218,7 @@ class SardiffAlgorithm(QgsProcessingAlgorithm):
         """
         try:
             return installation()
-        except NotFound as error:
+        except NotFoundError as error:
             raise QgsProcessingException(str(error)) from error
 
 
@@ -228,7 +228,7 @@ class SceneAlgorithm(SardiffAlgorithm):
     COMMAND = ""
     INPUTS: tuple[str, ...] = ("INPUT",)
     GIVEN: tuple[str, ...] = ()  # further parameters that become options
-    RESULTS: dict[str, str] = {"OUTPUT": "image"}  # and how each looks when it is loaded
+    RESULTS: tuple[tuple[str, str], ...] = ()  # and how each looks when it is loaded
 
     def prepareAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
@@ -248,7 +248,7 @@ class SceneAlgorithm(SardiffAlgorithm):
     ) -> dict[str, Any]:
         sardiff = self.sardiff()
         results = {}
-        for name in self.RESULTS:
+        for name, _ in self.RESULTS:
             path = self.parameterAsOutputLayer(parameters, name, context)
             if path:
                 results[name] = os.path.abspath(path)
@@ -256,6 +256,7 @@ class SceneAlgorithm(SardiffAlgorithm):
         words = command_line(self.COMMAND, [*self._files, results["OUTPUT"]], {**self._values, **further})
         if not run(sardiff, words, feedback):
             return {}
-        for name, path in results.items():
-            load_with(context, path, self.RESULTS[name], self._wkt)
+        for name, look in self.RESULTS:
+            if name in results:
+                load_with(context, results[name], look, self._wkt)
         return results

@@ -29,11 +29,11 @@ class CheckInstallation(SardiffAlgorithm):
     SHORT = "Says which sardiff this plugin starts, and whether it is well; if there is none, how to install it."
     TAGS = ("doctor", "install", "help")
     HELP = """
-    <p>Says which sardiff this plugin starts, where it was found, and whether everything is in its place: versions, GPU, memory,
-    weights, disk. If there is none, it says which two commands install it.</p>
+    <p>Says which sardiff this plugin starts, where it was found, and whether everything is in its place: versions,
+    GPU, memory, weights, disk. If there is none, it says which two commands install it.</p>
     <p>sardiff has a Python of its own; nothing is installed into that of QGIS. It is looked for in the Processing
-    options (Providers, sardiff), the environment variable SARDIFF_PYTHON, on PATH, and where pipx, uv, conda and pip put
-    it.</p>
+    options (Providers, sardiff), the environment variable SARDIFF_PYTHON, on PATH, and where pipx, uv, conda and
+    pip put it.</p>
     """
 
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:

@@ -9,11 +9,11 @@ import qgis.core
 
 __all__ = [
     "ADVANCED",
-    "STRETCH",
     "CUMULATIVE_CUT",
     "FILE",
     "INTEGER",
     "REAL",
+    "STRETCH",
     "WKT",
 ]
 

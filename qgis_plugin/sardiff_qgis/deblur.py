@@ -28,17 +28,20 @@ class Deblur(SceneAlgorithm):
     SHORT = "Takes a known blur out of an image; same grid, same units."
     TAGS = ("sharpen", "blur", "deconvolution", "psf", "diffusion")
     HELP = """
-    <p>Takes a blur that you know out of an optical image, or of a radar image without speckle. Say what blurred it:</p>
-    <p><i>gaussian</i>: by its standard deviation; <i>box</i>: the mean of a square; <i>motion</i>: along a line, by its
-    length and direction; <i>kernel from a file</i>: any other, as .txt, .csv or .tif. All lengths are in pixels.</p>
-    <p><i>Noise</i>: the standard deviation of the noise, in the units of the image. Left unset, it is estimated.</p>
+    <p>Takes a blur that you know out of an optical image, or of a radar image without speckle. Say what blurred
+    it:</p>
+    <p><i>gaussian</i>: by its standard deviation; <i>box</i>: the mean of a square; <i>motion</i>: along a line, by
+    its length and direction; <i>kernel from a file</i>: any other, as .txt, .csv or .tif. All lengths are in
+    pixels.</p>
+    <p><i>Noise</i>: the standard deviation of the noise, in the units of the image. Left unset, it is
+    estimated.</p>
     <p>Cancelling leaves nothing behind.</p>
     """
     GIVEN = (
         *("NOISE", "VALUES", "METHOD", "BANDS", "STEPS", "SAMPLES", "DTYPE"),
         *("SEED", "WEIGHTS", "DEVICE", "TILE", "COMPRESSION"),
     )
-    RESULTS = {"OUTPUT": "image", "UNCERTAINTY": "doubt"}
+    RESULTS = (("OUTPUT", "image"), ("UNCERTAINTY", "doubt"))
 
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         self.put(QgsProcessingParameterRasterLayer("INPUT", "Image"), "Optical, or backscatter without speckle.")

@@ -23,13 +23,13 @@ class Despeckle(SceneAlgorithm):
     SHORT = "Takes the speckle out of a radar image; same grid, same units."
     TAGS = ("speckle", "despeckling", "filter", "sentinel-1", "denoise", "diffusion")
     HELP = """
-    <p>Takes the speckle out of a radar image with a diffusion model. The result lies on the same grid, in the same units,
-    with the same georeferencing. On demand it also says how sure it is of each pixel.</p>
+    <p>Takes the speckle out of a radar image with a diffusion model. The result lies on the same grid, in the same
+    units, with the same georeferencing. On demand it also says how sure it is of each pixel.</p>
     <p><b>Give it the image as it came</b>: not filtered, and not warped to another grid. Warp afterwards.</p>
-    <p>Backscatter as linear intensity (power), amplitude or decibels; a GeoTIFF, or a Sentinel-1 product opened by its
-    manifest.safe. Where neither tags nor numbers tell what the values mean, say so under <i>Values</i>.</p>
-    <p><i>Looks</i>: how much the product was averaged. Left unset, it is estimated. Single-look images have 1, Sentinel-1
-    GRD about 4.4. Run <i>Inspect</i> to see.</p>
+    <p>Backscatter as linear intensity (power), amplitude or decibels; a GeoTIFF, or a Sentinel-1 product opened by
+    its manifest.safe. Where neither tags nor numbers tell what the values mean, say so under <i>Values</i>.</p>
+    <p><i>Looks</i>: how much the product was averaged. Left unset, it is estimated. Single-look images have 1,
+    Sentinel-1 GRD about 4.4. Run <i>Inspect</i> to see.</p>
     <p><i>Quality</i>: balanced takes about twice as long as fast, best four times as long as balanced.</p>
     <p>Cancelling leaves nothing behind.</p>
     """
@@ -37,7 +37,7 @@ class Despeckle(SceneAlgorithm):
         *("VALUES", "LOOKS", "QUALITY", "UNITS", "METHOD", "CORRELATION", "BANDS", "POLARISATION"),
         *("STEPS", "SAMPLES", "SEED", "WEIGHTS", "DEVICE", "TILE", "COMPRESSION"),
     )
-    RESULTS = {"OUTPUT": "image", "UNCERTAINTY": "doubt"}
+    RESULTS = (("OUTPUT", "image"), ("UNCERTAINTY", "doubt"))
 
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         self.put(QgsProcessingParameterRasterLayer("INPUT", "SAR image"), "Backscatter, with its speckle.")
@@ -51,7 +51,7 @@ class Despeckle(SceneAlgorithm):
         )  # fmt: skip
         self.number(
             "CORRELATION", "Correlation of speckle (pixels that vary as one)",
-            "Left unset, it is measured; 1: speckle is independent from pixel to pixel.", low=1, high=100, advanced=True,
+            "Left unset, it is measured; 1: speckle is independent.", low=1, high=100, advanced=True,
         )  # fmt: skip
         self.bands("BANDS", "Bands", "INPUT", "All of them unless chosen; each is despeckled by itself.")
         self.choice(

@@ -6,8 +6,8 @@ from typing import Mapping
 
 __all__ = ["child_environment"]
 
-# With QGIS's PROJ_LIB every CRS silently degrades, with its PYTHONHOME Python does not even start. The last is how macOS
-# tells a Python which other Python started it.
+# With QGIS's PROJ_LIB every CRS silently degrades, with its PYTHONHOME Python does not even start. The last is how
+# macOS tells a Python which other Python started it.
 LEADING_ASTRAY = ("PROJ_", "GDAL_", "PYTHON", "__PYVENV_LAUNCHER__")
 
 

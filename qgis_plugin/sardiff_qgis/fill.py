@@ -21,12 +21,13 @@ class FillGaps(SceneAlgorithm):
     SHORT = "Fills gaps of an image with what could be there; same grid, same units."
     TAGS = ("inpainting", "nodata", "clouds", "stripes", "interpolation", "diffusion")
     HELP = """
-    <p>Fills gaps of an optical image, or of a radar image without speckle: pixels that are nodata, and those that a mask
-    names. What was measured comes back as it was.</p>
-    <p><b>What is filled in was not measured.</b> It is what could be there, by its surroundings and by what such images look
-    like. <i>Filled pixels</i> shows where that is, <i>Spread</i> how much plausible fillings differ.</p>
-    <p><i>Mask</i>: a raster on the same grid that is not zero in a gap; or the classes that mean one, such as 3,8,9,10 of
-    the scene classification (SCL) of Sentinel-2.</p>
+    <p>Fills gaps of an optical image, or of a radar image without speckle: pixels that are nodata, and those that a
+    mask names. What was measured comes back as it was.</p>
+    <p><b>What is filled in was not measured.</b> It is what could be there, by its surroundings and by what such
+    images look like. <i>Filled pixels</i> shows where that is, <i>Spread</i> how much plausible fillings
+    differ.</p>
+    <p><i>Mask</i>: a raster on the same grid that is not zero in a gap; or the classes that mean one, such as
+    3,8,9,10 of the scene classification (SCL) of Sentinel-2.</p>
     <p><i>Widest gap</i>: wider ones, and what lies around the scene, stay as they are.</p>
     <p>Cancelling leaves nothing behind.</p>
     """
@@ -34,7 +35,7 @@ class FillGaps(SceneAlgorithm):
         *("MASK", "GAP_CLASSES", "MAX_GAP", "VALUES", "METHOD", "BANDS", "STEPS", "SAMPLES", "DTYPE"),
         *("SEED", "WEIGHTS", "DEVICE", "TILE", "COMPRESSION"),
     )
-    RESULTS = {"OUTPUT": "image", "FILLED": "filled", "UNCERTAINTY": "doubt"}
+    RESULTS = (("OUTPUT", "image"), ("FILLED", "filled"), ("UNCERTAINTY", "doubt"))
 
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         self.put(QgsProcessingParameterRasterLayer("INPUT", "Image"), "Optical, or backscatter without speckle.")

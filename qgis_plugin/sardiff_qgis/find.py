@@ -1,4 +1,4 @@
-"""Where sardiff is installed: by setting, SARDIFF_PYTHON, PATH, the usual folders of tools; never in QGIS's own Python."""
+"""Where sardiff is installed: by setting, SARDIFF_PYTHON, PATH, the usual folders of tools; never QGIS's own Python."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator, Mapping
 
-__all__ = ["VARIABLE", "Installation", "NotFound", "find", "how_to_install"]
+__all__ = ["VARIABLE", "Installation", "NotFoundError", "find", "how_to_install"]
 
 VARIABLE = "SARDIFF_PYTHON"
 
@@ -25,7 +25,7 @@ class Installation:
         return "{} ({})".format(" ".join(self.words), self.by)
 
 
-class NotFound(Exception):
+class NotFoundError(Exception):
     """There is no sardiff, or none where it was said to be; the message tells what to do."""
 
 
@@ -51,7 +51,7 @@ def find(
 
     Raises
     ------
-    NotFound
+    NotFoundError
         With the commands to run.
     """
     home = Path.home() if home is None else home
@@ -59,7 +59,7 @@ def find(
         if said:
             words = _words(Path(os.path.expanduser(said)), windows)
             if words is None:
-                raise NotFound(
+                raise NotFoundError(
                     "{} names {}, and there is no sardiff there. Name the Python of the environment that sardiff is "
                     "installed in, such as {}.".format(
                         "The setting 'Python of sardiff' in the Processing options" if by != VARIABLE else VARIABLE,
@@ -74,7 +74,7 @@ def find(
     for place in _usual(home, environ, windows):
         if place.is_file():
             return Installation((str(place),), "in a usual folder")
-    raise NotFound(how_to_install(home, windows))
+    raise NotFoundError(how_to_install(home, windows))
 
 
 def how_to_install(home: Path | None = None, windows: bool = os.name == "nt") -> str:

@@ -24,12 +24,14 @@ class Fuse(SceneAlgorithm):
     SHORT = "Makes one image of an optical and a SAR image: the colours of the one, the structure of both."
     TAGS = ("fusion", "optical", "sentinel-1", "sentinel-2", "clouds", "diffusion")
     HELP = """
-    <p>Makes one image of two: the colours of the optical image, the structure of both. The two may differ in CRS, pixel size
-    and extent. The SAR image is despeckled first, on its own grid, unless you say that it is already.</p>
+    <p>Makes one image of two: the colours of the optical image, the structure of both. The two may differ in CRS,
+    pixel size and extent. The SAR image is despeckled first, on its own grid, unless you say that it is
+    already.</p>
     <p><i>Weight</i>: 0 is the optical image, 1 the SAR image.</p>
     <p><i>Correct misregistration</i>: how far the two lie apart is measured; tick it to have it corrected.</p>
-    <p><i>Clouds</i>: a raster, on any grid, that is not zero where a cloud hides the ground; or the classes that mean a
-    cloud, such as 3,8,9,10 of the scene classification (SCL) of Sentinel-2. There the result is what SAR tells.</p>
+    <p><i>Clouds</i>: a raster, on any grid, that is not zero where a cloud hides the ground; or the classes that
+    mean a cloud, such as 3,8,9,10 of the scene classification (SCL) of Sentinel-2. There the result is what SAR
+    tells.</p>
     <p><i>Sources</i> shows which image each pixel comes from.</p>
     <p>Cancelling leaves nothing behind.</p>
     """
@@ -39,7 +41,7 @@ class Fuse(SceneAlgorithm):
         *("MODE", "INJECT", "LUMINANCE", "SAR_BANDS", "BANDS", "DTYPE"),
         *("STEPS", "SAMPLES", "SEED", "WEIGHTS", "DEVICE", "TILE", "COMPRESSION"),
     )
-    RESULTS = {"OUTPUT": "image", "SOURCES": "sources", "UNCERTAINTY": "doubt"}
+    RESULTS = (("OUTPUT", "image"), ("SOURCES", "sources"), ("UNCERTAINTY", "doubt"))
 
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         self.put(QgsProcessingParameterRasterLayer("SAR", "SAR image"), "Backscatter.")

@@ -31,8 +31,9 @@ class Inspect(SardiffAlgorithm):
     SHORT = "Says what a radar image is: values, looks, whether its speckle is correlated or was filtered already."
     TAGS = ("looks", "enl", "speckle", "sentinel-1", "info")
     HELP = """
-    <p>Says what a radar image is, before anything is done to it: what its values mean, how it is georeferenced, how many looks
-    it has and how sure that is, whether neighbouring pixels share their speckle, and whether it was filtered already.</p>
+    <p>Says what a radar image is, before anything is done to it: what its values mean, how it is georeferenced, how
+    many looks it has and how sure that is, whether neighbouring pixels share their speckle, and whether it was
+    filtered already.</p>
     <p>Pixels are read from a sample of about four million. In models, the number of looks can be handed to
     <i>Despeckle SAR</i>.</p>
     """

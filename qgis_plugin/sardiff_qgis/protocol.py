@@ -117,11 +117,14 @@ def complaint(conversation: Conversation, stderr: str, status: int, crashed: boo
         ours = [line.split(": ", 2)[-1] for line in lines if line.startswith("sardiff: ")]
         message = ours[-1] if ours else (lines[-1] if lines else "")
     if "No such option" in message or "No such command" in message:
-        return "This sardiff is older than the plugin, which asked for something it does not know: {} Update sardiff.".format(
+        return "This sardiff is older than the plugin and does not know what was asked: {} Update sardiff.".format(
             message if message.endswith(".") else message + "."
         )
     if "No module named" in message and "sardiff" in message:
-        return f"The Python that was found has no sardiff: {message}. Run 'Check installation'."
+        return (
+            f"The Python that was found has no sardiff ({message}): install it there, or name another Python in the "
+            "Processing options."
+        )
     if message:
         return message
     if crashed:
@@ -131,7 +134,7 @@ def complaint(conversation: Conversation, stderr: str, status: int, crashed: boo
 
 def clock(seconds: float) -> str:
     """Seconds as people say them: 42 s, 3:05 min, 2:10 h."""
-    whole = int(round(seconds))
+    whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

@@ -51,9 +51,9 @@ def as_html(title: str, rows: Sequence[tuple[str, str]]) -> str:
         f"<tr><th align='left' valign='top'>{html.escape(what)}</th><td>{html.escape(how)}</td></tr>"
         for what, how in rows
     )
-    return "<!DOCTYPE html>\n<html><head><meta charset='utf-8'><title>{0}</title></head>\n<body><h2>{0}</h2>\n<table cellpadding='4'>\n{1}\n</table></body></html>\n".format(
-        html.escape(title), cells
-    )
+    head = f"<head><meta charset='utf-8'><title>{html.escape(title)}</title></head>"
+    body = f"<body><h2>{html.escape(title)}</h2>\n<table cellpadding='4'>\n{cells}\n</table></body>"
+    return f"<!DOCTYPE html>\n<html>{head}\n{body}</html>\n"
 
 
 def _looks(looks: dict[str, Any]) -> str:

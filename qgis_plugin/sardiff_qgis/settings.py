@@ -25,7 +25,7 @@ def add_settings(icon: object) -> None:
             "",
             valuetype=Setting.FILE,
             placeholder="such as ~/.sardiff/bin/python",
-        )  # fmt: skip
+        )
     )
     ProcessingConfig.readSettings()
 
@@ -42,7 +42,7 @@ def installation() -> Installation:
 
     Raises
     ------
-    NotFound
+    NotFoundError
         In words that tell what to do.
     """
     from processing.core.ProcessingConfig import ProcessingConfig

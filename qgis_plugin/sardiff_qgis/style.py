@@ -1,4 +1,4 @@
-"""How results look when they are loaded: stretched to what they hold; linear backscatter is a black square otherwise."""
+"""How results look when they are loaded: stretched to what they hold; linear SAR is a black square otherwise."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def load_with(context: QgsProcessingContext, path: str, look: str, wkt: str = ""
     path : str
         Of the result.
     look : str
-        "image" (cumulative cut), "doubt" (a colour ramp from none to much), or "sources" or "filled" (a colour for each).
+        "image" (cumulative cut), "doubt" (a ramp from none to much), or "sources" or "filled" (a colour for each).
     wkt : str
         CRS of the input, for a file that names none.
     """

@@ -51,7 +51,7 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; where the program that listens is gone, and this notices first, leave as its life line says."""
+        """Run a command; where the program that listens is gone, and this notices first, do as its life line says."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:

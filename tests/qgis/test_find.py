@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from sardiff_qgis.find import NotFound, find, how_to_install
+from sardiff_qgis.find import NotFoundError, find, how_to_install
 
 
 def touch(path):
@@ -67,7 +67,7 @@ def test_usual_folders_on_windows(tmp_path):
 @pytest.mark.parametrize(("setting", "environ"), [("/nowhere", {}), ("", {"SARDIFF_PYTHON": "/nowhere"})])
 def test_what_was_said_is_never_passed_over(tmp_path, setting, environ):
     touch(tmp_path / ".local/bin/sardiff")
-    with pytest.raises(NotFound, match="names /nowhere, and there is no sardiff there"):
+    with pytest.raises(NotFoundError, match="names /nowhere, and there is no sardiff there"):
         find(setting, environ, home=tmp_path, windows=False, which=none)
 
 
@@ -83,5 +83,5 @@ def test_where_there_is_none_two_commands_are_said_and_they_make_what_is_looked_
     made = touch(tmp_path / ".sardiff" / ("Scripts/sardiff.exe" if windows else "bin/sardiff"))
     assert find("", {}, home=tmp_path, windows=windows, which=none).words == (str(made),)
     made.unlink()
-    with pytest.raises(NotFound, match="two commands"):
+    with pytest.raises(NotFoundError, match="two commands"):
         find("", {}, home=tmp_path, windows=windows, which=none)

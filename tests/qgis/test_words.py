@@ -48,7 +48,7 @@ def test_sardiff_knows_every_option_and_every_choice(name):
     command = cli.get_command(click.Context(cli), name)
     known = {option: parameter for parameter in command.params for option in parameter.opts}
     plugin = constants(HOME / f"{name}.py")
-    results = [result for result in plugin["RESULTS"] if result != "OUTPUT"]
+    results = [result for result, _ in plugin["RESULTS"] if result != "OUTPUT"]
     assert {OPTIONS[parameter] for parameter in (*plugin["GIVEN"], *results)} <= set(known)
     assert plugin["METHODS"] == tuple(known["--method"].type.choices)
 
