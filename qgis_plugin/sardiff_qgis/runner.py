@@ -44,6 +44,7 @@ def run(installation: Installation, words: list[str], feedback: QgsProcessingFee
     process = _started(installation, words, feedback)
     conversation = Conversation()
     errors = bytearray()
+    cancelled = False
     try:
         while True:
             going = process.state() != QProcess.ProcessState.NotRunning
@@ -53,15 +54,17 @@ def run(installation: Installation, words: list[str], feedback: QgsProcessingFee
             for kind, text in conversation.hear(bytes(process.readAllStandardOutput()), time.monotonic()):
                 (feedback.pushInfo if kind == "info" else feedback.setProgressText)(text)
             feedback.setProgress(conversation.share)
-            if feedback.isCanceled():
-                feedback.pushInfo("Cancelled. Nothing was left behind.")
-                return {}
-            if not going:
+            cancelled = feedback.isCanceled()
+            if cancelled or not going:
                 break
     except ValueError as error:  # a newer protocol
         raise QgsProcessingException(str(error)) from error
     finally:
-        _end(process)
+        heard = _end(process)
+    if cancelled:
+        left = "Nothing was left behind" if heard else "It had to be killed: a hidden file may lie beside the output"
+        feedback.pushInfo(f"Cancelled. {left}.")
+        return {}
     crashed = process.exitStatus() != QProcess.ExitStatus.NormalExit
     ended = conversation.ended
     if crashed or process.exitCode() != 0 or ended is None or ended.get("event") != "done":
@@ -115,12 +118,14 @@ def _started(installation: Installation, words: list[str], feedback: QgsProcessi
     return process
 
 
-def _end(process: QProcess) -> None:
-    """Cut the life line; the child then takes its unfinished files along. One that does not hear it is killed."""
+def _end(process: QProcess) -> bool:
+    """Cut the life line; the child then takes its unfinished files along. One that is deaf is killed: False."""
     process.closeWriteChannel()
-    if process.state() != QProcess.ProcessState.NotRunning and not process.waitForFinished(PATIENCE):
-        process.kill()
-        process.waitForFinished(PATIENCE)
+    if process.state() == QProcess.ProcessState.NotRunning or process.waitForFinished(PATIENCE):
+        return True
+    process.kill()
+    process.waitForFinished(PATIENCE)
+    return False
 
 
 def _shown(word: str) -> str:

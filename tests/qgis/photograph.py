@@ -6,7 +6,8 @@ Run by hand, where there is QGIS and Xvfb, in the folder of the repository:
         xvfb-run -s "-screen 0 1600x1000x24" \\
         qgis.bin --nologo --profiles-path /tmp/profile --code tests/qgis/photograph.py
 
-SCENE is a SAR image; the pictures go to OUT, as PNG. QGIS closes by itself.
+SCENE is a SAR image; with OPTICAL an optical one is fused with it. The pictures go to OUT, as PNG. QGIS closes by
+itself.
 """
 
 import os
@@ -85,6 +86,26 @@ def photograph():
     finished(dialog)
     keep(dialog, "log-despeckle")
     dialog.close()
+    show("scene", SCENE.name)
+    show("despeckled", "OUTPUT.tif")
+    show("uncertainty", "std.tif")
+    if "OPTICAL" in os.environ:
+        photograph_fusion(Path(os.environ["OPTICAL"]).resolve())
+
+
+def photograph_fusion(optical):
+    results = {"OUTPUT": str(OUT / "fused.tif"), "SOURCES": str(OUT / "sources.tif")}
+    dialog = opened("fuse", SAR=str(SCENE), OPTICAL=str(optical), LOOKS=1, QUALITY="fast", **results)
+    dialog.runButton().click()
+    finished(dialog)
+    keep(dialog, "log-fuse")
+    dialog.close()
+    show("fused", "fused.tif")
+    show("sources", "sources.tif")
+
+
+def show(name, file):
+    """Photograph the window, one layer on the map."""
     for dock in iface.mainWindow().findChildren(QDockWidget):
         if dock.objectName() == "ProcessingToolbox":
             dock.show()
@@ -92,12 +113,11 @@ def photograph():
                 tree.expandAll() if tree.model().rowCount() == 1 else _expand(tree, "sardiff")
         elif dock.objectName() == "Browser":
             dock.hide()
-    for name, shown in (("scene", SCENE.name), ("despeckled", "OUTPUT.tif"), ("uncertainty", "std.tif")):
-        for node in QgsProject.instance().layerTreeRoot().findLayers():
-            node.setItemVisibilityChecked(Path(node.layer().source()).name == shown)
-            node.setExpanded(True)
-        breathe(4)
-        keep(iface.mainWindow(), f"map-{name}")
+    for node in QgsProject.instance().layerTreeRoot().findLayers():
+        node.setItemVisibilityChecked(Path(node.layer().source()).name == file)
+        node.setExpanded(True)
+    breathe(4)
+    keep(iface.mainWindow(), f"map-{name}")
 
 
 def _expand(tree, name):

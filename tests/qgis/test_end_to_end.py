@@ -98,6 +98,17 @@ def test_when_qgis_is_killed_its_child_ends_and_leaves_nothing(process, scene, t
     assert list(tmp_path.iterdir()) == []
 
 
+def test_cancelling_takes_less_than_two_seconds(ask, real, scene, tmp_path):
+    values = {"INPUT": str(scene), "LOOKS": 1, "METHOD": "scoring", "STEPS": 200, "TILE": 32}
+    run = {"algorithm": "despeckle", "parameters": {**values, "OUTPUT": str(tmp_path / "out.tif")}, "cancel": True}
+    answer = ask([["real", "run", {**run, "environ": {VARIABLE: str(real)}}]])["real"]
+    assert answer["error"] is None
+    assert answer["results"] == {}
+    assert answer["seconds_to_end"] < 2
+    assert answer["heard"][-1][1] == "Cancelled. Nothing was left behind."
+    assert list(tmp_path.iterdir()) == []
+
+
 def wait(until, seconds):
     end = time.monotonic() + seconds
     while not until():

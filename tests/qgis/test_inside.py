@@ -138,7 +138,11 @@ def test_cancelling_takes_less_than_two_seconds(said, out, way):
     assert answer["seconds_to_end"] < 2
     with pytest.raises(ProcessLookupError):
         os.kill(json.loads((out / f"{way}.json").read_text())["pid"], 0)
-    if way == "slow":  # the other was killed, and could not clear away
+    last = heard(answer, "info")[-1]
+    if way == "deaf":
+        assert last == "Cancelled. It had to be killed: a hidden file may lie beside the output."
+    else:
+        assert last == "Cancelled. Nothing was left behind."
         assert [path.name for path in out.iterdir() if "slow" in path.name] == ["slow.json"]
 
 
