@@ -19,9 +19,9 @@ from pathlib import Path
 import processing
 from processing.gui.AlgorithmDialog import AlgorithmDialog
 from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
-from qgis.gui import QgsCollapsibleGroupBoxBasic
+
 from qgis.PyQt.QtCore import QTimer
-from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QTreeView
+from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QGroupBox, QTreeView
 from qgis.utils import iface, loadPlugin, startPlugin
 
 OUT = Path(os.environ["OUT"])
@@ -69,8 +69,8 @@ def photograph():
     for name in ("despeckle", "fuse", "inspect", "deblur", "fill", "check"):
         dialog = opened(name)
         keep(dialog, f"dialog-{name}")
-        for box in dialog.findChildren(QgsCollapsibleGroupBoxBasic):
-            box.setCollapsed(False)
+        for box in dialog.findChildren(QGroupBox):
+            getattr(box, "setCollapsed", bool)(False)
             dialog.resize(1000, 1500)
             keep(dialog, f"dialog-{name}-advanced")
         dialog.close()
