@@ -17,7 +17,7 @@ from .words import BLURS, blur
 
 __all__ = ["Deblur"]
 
-METHODS = ("auto", "diffpir", "wiener", "richardson-lucy")
+METHODS = ("auto", "dpir", "diffpir")
 
 
 class Deblur(SceneAlgorithm):
@@ -47,7 +47,7 @@ class Deblur(SceneAlgorithm):
         self.put(QgsProcessingParameterRasterLayer("INPUT", "Image"), "Optical, or backscatter without speckle.")
         self.choice("BLUR", "Blur", BLURS, "gaussian", "What blurred the image.")
         self.number("SIGMA", "Gaussian: standard deviation (pixels)", "", default=1.5, low=0.01)
-        self.number("WIDTH", "Box: side (pixels)", "", default=3, low=2, whole=True)
+        self.number("WIDTH", "Box: side (pixels, odd)", "", default=3, low=2, whole=True)
         self.number("LENGTH", "Motion: length (pixels)", "", default=9, low=1)
         self.number("ANGLE", "Motion: direction (degrees, anticlockwise from east)", "", default=0, low=-360, high=360)
         self.put(
@@ -60,7 +60,7 @@ class Deblur(SceneAlgorithm):
         self.choice("VALUES", "Values", PHYSICAL_VALUES, "physical", "physical: reflectance, counts and the like.")
         self.choice(
             "METHOD", "Method", METHODS, "auto",
-            "auto: diffpir, with the prior. wiener and richardson-lucy know no prior, and are fast.", advanced=True,
+            "auto: dpir, one estimate; or diffpir, which draws samples, for several of them or their spread.", advanced=True,
         )  # fmt: skip
         self.bands("BANDS", "Bands", "INPUT", "All of them unless chosen.")
         self.number("STEPS", "Steps", "The method's own number unless set.", low=1, whole=True, advanced=True)
@@ -68,7 +68,7 @@ class Deblur(SceneAlgorithm):
         self.choice("DTYPE", "Data type of the result", ("input", "float32"), "input", "", advanced=True)
         self.of_computing()
         self.result("OUTPUT", "Deblurred")
-        self.result("UNCERTAINTY", "Spread of the samples", "In the units of the image.", optional=True)
+        self.result("UNCERTAINTY", "Spread of the samples", "In the units of the result; takes several samples.", optional=True)
 
     def values(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
         names = ("BLUR", "SIGMA", "WIDTH", "LENGTH", "ANGLE", "KERNEL")

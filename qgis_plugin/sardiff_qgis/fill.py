@@ -26,7 +26,7 @@ class FillGaps(SceneAlgorithm):
     <p><b>What is filled in was not measured.</b> It is what could be there, by its surroundings and by what such
     images look like. <i>Filled pixels</i> shows where that is, <i>Spread</i> how much plausible fillings
     differ.</p>
-    <p><i>Mask</i>: a raster on the same grid that is not zero in a gap; or the classes that mean one, such as
+    <p><i>Mask</i>: a raster on any grid that is not zero in a gap; or the classes that mean one, such as
     3,8,9,10 of the scene classification (SCL) of Sentinel-2.</p>
     <p><i>Widest gap</i>: wider ones, and what lies around the scene, stay as they are.</p>
     <p>Cancelling leaves nothing behind.</p>
@@ -41,10 +41,10 @@ class FillGaps(SceneAlgorithm):
         self.put(QgsProcessingParameterRasterLayer("INPUT", "Image"), "Optical, or backscatter without speckle.")
         self.put(
             QgsProcessingParameterRasterLayer("MASK", "Mask of gaps", optional=True),
-            "On the same grid; not zero: a gap. Nodata is a gap in any case.",
+            "On any grid; not zero: a gap. Nodata is a gap in any case.",
         )
         self.text("GAP_CLASSES", "Classes of the mask that mean a gap", "Such as 3,8,9,10.", advanced=False)
-        self.number("MAX_GAP", "Widest gap (pixels)", "Wider ones stay.", default=64, low=1, whole=True)
+        self.number("MAX_GAP", "Widest gap (pixels)", "Wider ones stay.", default=64, low=1, high=256, whole=True)
         self.choice("VALUES", "Values", PHYSICAL_VALUES, "physical", "physical: reflectance, counts and the like.")
         self.choice(
             "METHOD", "Method", METHODS, "auto",

@@ -122,7 +122,6 @@ CLASSES = {
         (0, "#7fbf7b", "measured"),
         (1, "#f46d43", "filled"),
         (2, "#762a83", "a gap still"),
-        (255, "#bdbdbd", "not measured, and no gap"),
     ),
 }
 
