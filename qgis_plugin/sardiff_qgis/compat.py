@@ -54,6 +54,7 @@ CUMULATIVE_CUT = _first(
     "QgsRasterMinMaxOrigin.CumulativeCut",
 )
 STRETCH = _first(
+    "Qgis.ContrastEnhancementAlgorithm.StretchToMinimumMaximum",
     "QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum",
     "QgsContrastEnhancement.StretchToMinimumMaximum",
 )

@@ -60,7 +60,7 @@ class Deblur(SceneAlgorithm):
         self.choice("VALUES", "Values", PHYSICAL_VALUES, "physical", "physical: reflectance, counts and the like.")
         self.choice(
             "METHOD", "Method", METHODS, "auto",
-            "auto: dpir, one estimate; or diffpir, which draws samples, for several of them or their spread.", advanced=True,
+            "auto: dpir, one estimate; or diffpir, which draws samples, for several or their spread.", advanced=True,
         )  # fmt: skip
         self.bands("BANDS", "Bands", "INPUT", "All of them unless chosen.")
         self.number("STEPS", "Steps", "The method's own number unless set.", low=1, whole=True, advanced=True)
@@ -68,7 +68,9 @@ class Deblur(SceneAlgorithm):
         self.choice("DTYPE", "Data type of the result", ("input", "float32"), "input", "", advanced=True)
         self.of_computing()
         self.result("OUTPUT", "Deblurred")
-        self.result("UNCERTAINTY", "Spread of the samples", "In the units of the result; takes several samples.", optional=True)
+        self.result(
+            "UNCERTAINTY", "Spread of the samples", "In the units of the result; takes several samples.", optional=True
+        )
 
     def values(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
         names = ("BLUR", "SIGMA", "WIDTH", "LENGTH", "ANGLE", "KERNEL")

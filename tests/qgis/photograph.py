@@ -19,7 +19,6 @@ from pathlib import Path
 import processing
 from processing.gui.AlgorithmDialog import AlgorithmDialog
 from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
-
 from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QGroupBox, QTreeView
 from qgis.utils import iface, loadPlugin, startPlugin
@@ -40,7 +39,7 @@ def keep(widget, name):
     widget.grab().save(str(OUT / f"{name}.png"))
 
 
-def finished(dialog, patience=300):
+def finished(dialog, patience=900):
     """Wait for a run that was started with the button."""
     until = time.monotonic() + patience
     breathe(2)
