@@ -129,9 +129,8 @@ def file_of_raster(name: str, provider: str, source: str) -> str:
         raise ValueError(f"'{name}' is no file but comes from '{provider}', which sardiff cannot read. {save}")
     path = source.split("|", 1)[0]
     if os.path.basename(path).lower() == "manifest.safe" and os.path.isfile(path):
-        return os.path.dirname(
-            os.path.abspath(path)
-        )  # sardiff calibrates the product, which the bare rasters in it are not
+        # sardiff calibrates the product, which the bare rasters in it are not.
+        return os.path.dirname(os.path.abspath(path))
     if os.path.exists(path):
         return os.path.abspath(path)
     if path.lower().startswith(("/vsi", "http:", "https:", "ftp:")):

@@ -69,7 +69,7 @@ def photograph():
         dialog = opened(name)
         keep(dialog, f"dialog-{name}")
         for box in dialog.findChildren(QGroupBox):
-            getattr(box, "setCollapsed", bool)(False)
+            box.setProperty("collapsed", False)
             dialog.resize(1000, 1500)
             keep(dialog, f"dialog-{name}-advanced")
         dialog.close()
