@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 import sardiff_qgis
-from sardiff_qgis.words import BLURS, OPTIONS, blur, command_line, file_of_raster
+from sardiff_qgis.words import BLURS, OPTIONS, WORDS, blur, command_line, file_of_raster
 
 from sardiff.cli import COMMANDS, cli
 
@@ -51,6 +51,20 @@ def test_sardiff_knows_every_option_and_every_choice(name):
     results = [result for result, _ in plugin["RESULTS"] if result != "OUTPUT"]
     assert {OPTIONS[parameter] for parameter in (*plugin["GIVEN"], *results)} <= set(known)
     assert plugin["METHODS"] == tuple(known["--method"].type.choices)
+
+
+def test_sardiff_knows_the_choices_that_all_share():
+    shared, own = constants(HOME / "base.py"), constants(HOME / "despeckle.py")
+    choices = {
+        parameter.opts[0]: tuple(parameter.type.choices)
+        for parameter in cli.get_command(click.Context(cli), "despeckle").params
+        if isinstance(parameter.type, click.Choice)
+    }
+    assert shared["QUALITIES"] == choices["--quality"]
+    assert shared["COMPRESSIONS"] == choices["--compression"]
+    for option, offered in (("--values", shared["VALUES"]), ("--units", own["UNITS"])):
+        said = tuple(WORDS.get(word, word) or "auto" for word in offered)
+        assert tuple(word for word in said if word != "auto") == tuple(c for c in choices[option] if c != "auto")
 
 
 def constants(path):
