@@ -16,7 +16,7 @@ from .protocol import Conversation, complaint
 __all__ = ["ask", "run"]
 
 LISTEN = 200  # milliseconds between two looks whether someone has cancelled
-PATIENCE = 1500  # milliseconds that a child whose life line was cut has to clear away what it wrote
+PATIENCE = 1200  # milliseconds that a child whose life line was cut has to clear away what it wrote
 
 
 def run(installation: Installation, words: list[str], feedback: QgsProcessingFeedback) -> dict[str, Any]:
