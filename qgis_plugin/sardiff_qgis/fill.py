@@ -10,7 +10,7 @@ from .base import PHYSICAL_VALUES, SceneAlgorithm
 
 __all__ = ["FillGaps"]
 
-METHODS = ("auto", "ddnm", "harmonic", "biharmonic")
+METHODS = ("auto", "diffpir", "ddnm", "harmonic", "biharmonic")
 
 
 class FillGaps(SceneAlgorithm):
@@ -48,7 +48,7 @@ class FillGaps(SceneAlgorithm):
         self.choice("VALUES", "Values", PHYSICAL_VALUES, "physical", "physical: reflectance, counts and the like.")
         self.choice(
             "METHOD", "Method", METHODS, "auto",
-            "auto: ddnm, with the prior. harmonic and biharmonic know no prior, and are fast.", advanced=True,
+            "auto: diffpir, one estimate; or ddnm, which draws samples. The others know no prior.", advanced=True,
         )  # fmt: skip
         self.bands("BANDS", "Bands", "INPUT", "All of them unless chosen.")
         self.number("STEPS", "Steps", "The method's own number unless set.", low=1, whole=True, advanced=True)
@@ -57,4 +57,4 @@ class FillGaps(SceneAlgorithm):
         self.of_computing()
         self.result("OUTPUT", "Filled")
         self.result("FILLED", "Filled pixels", "Measured, filled, or a gap still.", optional=True)
-        self.result("UNCERTAINTY", "Spread", "Of the plausible fillings; 0 where measured.", optional=True)
+        self.result("UNCERTAINTY", "Spread", "Of plausible fillings; takes several samples.", optional=True)
