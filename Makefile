@@ -5,6 +5,7 @@
 #   make check      the whole gate: format, lint, types, imports, doctests, tests
 #   make test-all   the tests that take longer too, and those of the built wheel
 #   make lint       format, lint, types, imports
+#   make plugin     build the QGIS plugin, dist/sardiff_qgis.zip, and check it by the rules of the plugin site
 #   make bench      measure quality, speed, trust and durability into benchmarks/results, and write docs/results.md (hours)
 #   make weights    train the two shipped networks on IMAGES into weights/ (docs/training.md; hours, resumes)
 #   make setup      the environment alone
@@ -30,7 +31,7 @@ INSTALLED := $(VENV)/.installed
 RUN := $(BIN)/python -m pytest $(PYTEST)
 WITH_DOCTESTS := --doctest-modules tests sardiff tiling geo_io
 
-.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all bench weights demo clean
+.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all plugin bench weights demo clean
 .DEFAULT_GOAL := help
 
 help:
@@ -80,6 +81,9 @@ test-wheel: $(INSTALLED)
 test-all: $(INSTALLED)
 	$(RUN) $(WITH_DOCTESTS)
 
+plugin:
+	$(PYTHON) qgis_plugin/build.py
+
 demo: $(INSTALLED)
 	$(BIN)/sardiff demo $(DEMO)
 
@@ -102,4 +106,4 @@ weights: $(INSTALLED)
 
 clean:
 	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
-	find sardiff tiling geo_io tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find sardiff tiling geo_io qgis_plugin tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from geo_io.errors import GridMismatch, WriteError
 from geo_io.geotiff import gdal, georeferencing, opened, same_rpcs, set_metadata, storable
 from geo_io.grid import Grid, require_same
+from geo_io.leftovers import announce, forget
 from geo_io.source import Metadata
 
 try:
@@ -102,6 +103,7 @@ class Partial:
         self._pixels: IO[bytes] | None = None
         self._one_at_a_time = threading.Lock()
         self._journal = _open_alone(self._journal_path, final)
+        announce(self.path, self.remove)
         try:
             if not self._resume():
                 self._create(metadata)
@@ -174,11 +176,13 @@ class Partial:
             self._journal.close()
 
     def remove(self) -> None:
-        """Close and delete both files."""
+        """Close and delete both files, and what `SceneWriter` made of them that has no final name yet."""
         if os.name != "posix":
             self.close()  # Windows deletes no open file; elsewhere the lock is kept until nothing is left to take up
-        remove_family(self.path)
+        for path in (self.path, hidden_names(self.final)[2]):
+            remove_family(path)
         self._journal_path.unlink(missing_ok=True)
+        forget(self.path)
         self.close()
 
     def _create(self, metadata: Metadata) -> None:

@@ -20,6 +20,7 @@ PAGES = (
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "qgis_plugin/README.md",
     *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
 )
 PAGES += tuple(sorted(f"docs/decisions/{p.name}" for p in (ROOT / "docs" / "decisions").glob("*.md")))
@@ -69,12 +70,12 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_make_targets_exist(page):
     targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
-    assert set(re.findall(r"\bmake ((?:setup|test|demo|check|lint|bench|clean)[a-z-]*)", text(page))) <= targets
+    assert set(re.findall(r"\bmake ((?:setup|test|demo|check|lint|bench|plugin|clean)[a-z-]*)", text(page))) <= targets
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_files_named_in_pages_exist(page):
-    named = re.findall(r"`((?:sardiff|tiling|geo_io|tests|benchmarks)/[\w/.-]+)`", text(page))
+    named = re.findall(r"`((?:sardiff|tiling|geo_io|qgis_plugin|tests|benchmarks)/[\w/.-]+)`", text(page))
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
@@ -102,7 +103,7 @@ def test_the_architecture_names_every_module():
             parents = [*parents[:depth], names[0]]
         else:
             drawn |= {"".join(parents[:depth]) + name for name in names if name.endswith(".py")}
-    packages = ("sardiff", "tiling", "geo_io")
+    packages = ("sardiff", "tiling", "geo_io", "qgis_plugin")
     built = {path.relative_to(ROOT).as_posix() for package in packages for path in (ROOT / package).rglob("*.py")}
     silent = {
         f"{folder}/__init__.py" for folder in (*packages, *(f"sardiff/{p.name}" for p in (ROOT / "sardiff").iterdir()))
@@ -115,6 +116,7 @@ def test_one_version_everywhere():
     version = project()["project"]["version"]
     assert re.search(r"^## (\S+)", text("CHANGELOG.md"), re.MULTILINE)[1] == version
     assert re.search(r"^version: (\S+)", text("CITATION.cff"), re.MULTILINE)[1] == version
+    assert re.search(r"^version=(\S+)", text("qgis_plugin/sardiff_qgis/metadata.txt"), re.MULTILINE)[1] == version
 
 
 def test_every_requirement_has_its_exact_version():

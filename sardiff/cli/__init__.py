@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from sardiff.cli.errors import exit_status, sentence
-from sardiff.cli.signals import Stopped, stoppable
+from sardiff.cli.progress import PROTOCOL
+from sardiff.cli.signals import Stopped, hang_on, hang_up, stoppable
 
 __all__ = ["COMMANDS", "cli"]
 
@@ -52,6 +53,15 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; where the program that listens is gone, and this notices first, do as its life line says."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            if ctx.params.get("lifeline"):
+                hang_up()
+            raise
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         """Run, and leave with 0, 1 (a bug, or something found wrong), 2 (a user can mend it), 130 or 143 (a signal)."""
         args = list(sys.argv[1:] if args is None else args)
@@ -77,7 +87,7 @@ def _complain(args: Sequence[str], message: str, status: int) -> None:
     click.echo(f"sardiff: {'stopped' if status > 128 else 'error'}: {message}", err=True)
     # From the words themselves: a usage error comes before any option is known.
     if any(word == "--progress=json" or list(args[i : i + 2]) == ["--progress", "json"] for i, word in enumerate(args)):
-        event = {"protocol": 1, "event": "error", "message": message, "exit_status": status}
+        event = {"protocol": PROTOCOL, "event": "error", "message": message, "exit_status": status}
         click.echo(json.dumps(event))
 
 
@@ -87,12 +97,19 @@ def _complain(args: Sequence[str], message: str, status: int) -> None:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="sardiff", prog_name="sardiff")
+@click.option(
+    "--lifeline",
+    is_flag=True,
+    help="For programs that start sardiff: when standard input ends, so does the run, and leaves nothing behind.",
+)
 @click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli(ctx: click.Context, lifeline: bool) -> None:
     """Restore satellite scenes with diffusion models.
 
     Start with `sardiff demo`, or with your own file: `sardiff inspect scene.tif`, then
     `sardiff despeckle scene.tif clean.tif`. Each command has its own --help.
     """
+    if lifeline:
+        hang_on()
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import click
 
+from sardiff.cli.progress import PROTOCOL
+
 __all__ = ["doctor"]
 
 OURS = ("sardiff", "tiling", "geo_io")
@@ -42,7 +44,7 @@ def doctor(dropped: tuple[str, ...] | None, as_json: bool) -> int:
     sick = [finding for finding in findings if not finding.well]
     if as_json:
         facts = {finding.name: {"found": finding.found, "well": finding.well} for finding in findings}
-        click.echo(json.dumps({"well": not sick, "findings": facts}, indent=1))
+        click.echo(json.dumps({"protocol": PROTOCOL, "well": not sick, "findings": facts}, indent=1))
     else:
         width = max(len(finding.name) for finding in findings)
         for finding in findings:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from sardiff.tasks.scene import Progress
     from sardiff.training.train import TrainProgress
 
-__all__ = ["Kind", "Reporter", "clock", "reporter"]
+__all__ = ["PROTOCOL", "Kind", "Reporter", "clock", "reporter"]
 
 Kind = Literal["auto", "json", "none"]
-PROTOCOL = 1
+PROTOCOL = 1  # of the lines; a program that knows a lower number alone cannot read them
 DOING = {"despeckle": "despeckling", "fuse": "fusing"}  # what tiles are for, by command
 EVERY = 0.5  # seconds between two words on training, which takes many steps a second
 

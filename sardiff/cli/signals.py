@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as one exception, so that work is let go of in order and soon."""
+"""SIGINT and SIGTERM as one exception, so that work is let go of in order and soon; the life line to a program."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-__all__ = ["Stopped", "stoppable"]
+from geo_io.leftovers import abandon
+
+__all__ = ["Stopped", "hang_on", "hang_up", "stoppable"]
 
 PATIENCE = 5.0  # seconds from the signal to the end, come what may
 
@@ -70,3 +72,35 @@ def _leave(number: int) -> None:
     sys.stderr.write(f"sardiff: stopped: by {name}. What was finished is kept; run the same command to go on.\n")
     sys.stderr.flush()
     os._exit(128 + number)
+
+
+def hang_on() -> None:
+    """From now on, end as soon as standard input ends: whoever started this process has cancelled, closed or died.
+
+    Nothing is unwound, so it takes no longer than deleting the unfinished files does, whatever is being computed.
+    Signals do the same: nobody will go on with the run. To be called inside `stoppable`, which puts handlers back.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: hang_up())
+    # Away from where others look for it: on Windows a library that asks for the state of standard input while it is
+    # loaded, as OpenBLAS does, would wait for as long as we do.
+    line = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    threading.Thread(target=_wait_for_the_end, args=(line,), name="life line", daemon=True).start()
+
+
+def hang_up() -> None:
+    """Leave at once, and leave nothing behind."""
+    abandon()
+    with suppress(OSError):  # where that program is gone
+        os.write(2, b"sardiff: stopped: by the program that started it. Nothing was left behind.\n")
+    os._exit(128 + signal.SIGTERM)
+
+
+def _wait_for_the_end(line: int) -> None:
+    with suppress(OSError):  # a broken pipe is an end too
+        while os.read(line, 4096):
+            pass
+    hang_up()

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo_io import Metadata, Source, check_output, is_safe, open_raster
+from geo_io.leftovers import announce, forget
 from sardiff.classical import CLASSICAL
 from sardiff.errors import SettingsError
 from sardiff.metrics.registration import Registration
@@ -295,6 +296,7 @@ def fuse_file(
     if not despeckled and not joint:
         decides = {"values": radar.values, "bands": sar_bands, "looks": looks, "quality": quality}
         hidden = _hidden(final, radar, {**decides, "weights": load_prior(weights_path(weights)).sha256})
+        announce(final, partial(_remove_hidden, final))
         if not hidden.exists():
             despeckle_file(
                 sar, hidden, looks=looks, values=values, bands=sar_bands, polarisation=polarisation, swath=swath,
@@ -352,8 +354,8 @@ def fuse_file(
         report=report,
         say=say,
     )
-    for left in _hidden_files(final):
-        left.unlink(missing_ok=True)
+    _remove_hidden(final)
+    forget(final)
     return final
 
 
@@ -425,9 +427,11 @@ def _hidden(final: Path, radar: Source, decides: dict[str, Any]) -> Path:
     return final.with_name(f".{final.name}.{digest(about)}.despeckled.tif")
 
 
-def _hidden_files(final: Path) -> list[Path]:
+def _remove_hidden(final: Path) -> None:
     name = re.compile(rf"\.{{1,2}}{re.escape(final.name)}\.[0-9a-f]{{16}}\.despeckled\.tif.*")
-    return [path for path in final.parent.iterdir() if name.fullmatch(path.name)]
+    for path in final.parent.iterdir():
+        if name.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _tags(

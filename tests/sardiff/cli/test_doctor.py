@@ -5,6 +5,7 @@ import json
 import pytest
 
 import sardiff.cli.doctor as module
+from sardiff.cli.progress import PROTOCOL
 
 
 def examine(run, **options):
@@ -18,6 +19,7 @@ def test_all_is_well_here(run):
     assert (status, facts["well"], sick) == (0, True, {})
     assert "dropped PROJ_LIB" in facts["findings"]["environment"]["found"]
     assert "checksum" in facts["findings"]["prior"]["found"]
+    assert facts["protocol"] == PROTOCOL
     assert "All is well." in run("doctor").stdout
 
 
