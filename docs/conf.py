@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
+
 from pathlib import Path
 
 from docutils import nodes
@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 project = "sardiff"
 author = "The sardiff authors"
-release = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+release = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)[1]
 
 extensions = [
     "myst_parser",
@@ -44,7 +44,6 @@ html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": True}
 copybutton_exclude = ".linenos, .gp, .go"
-math_numfig = False
 html_math_renderer = "mathml"
 
 autosummary_generate = True
