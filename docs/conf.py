@@ -41,6 +41,8 @@ html_title = "sardiff"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_show_copyright = False
+smartquotes_action = "qe"  # quotes and dots; two hyphens are an option
 html_theme_options = {"navigation_with_keys": True}
 copybutton_exclude = ".linenos, .gp, .go"
 html_math_renderer = "mathml"
@@ -50,7 +52,6 @@ autosummary_ignore_module_all = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_default_options = {"show-inheritance": False}
 default_role = "py:obj"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
@@ -79,17 +80,23 @@ def mathml(formula: str, display: str) -> str:
 
 def inline_formula(self: object, node: nodes.math) -> None:
     """Write MathML, which browsers show by themselves: no script, no network."""
-    self.body.append(mathml(node.astext(), "inline"))  # type: ignore[attr-defined]
+    self.body.append(mathml(node.astext(), "inline"))
     raise nodes.SkipNode
 
 
 def formula(self: object, node: nodes.math_block) -> None:
     """The same on lines of its own."""
-    self.body.append(f'<div class="formula">{mathml(node.astext(), "block")}</div>')  # type: ignore[attr-defined]
+    self.body.append(f'<div class="formula">{mathml(node.astext(), "block")}</div>')
     raise nodes.SkipNode
+
+
+def default_paths(app: Sphinx, ctx: object, lines: list[str]) -> None:
+    """A path that is a default is its words, not the object."""
+    lines[:] = [re.sub(r"\w+Path\('(.*?)'\)", r"\1", line) for line in lines]
 
 
 def setup(app: Sphinx) -> None:
     """Add what this file defines."""
     app.add_html_math_renderer("mathml", (inline_formula, None), (formula, None))
+    app.connect("sphinx-click-process-options", default_paths)
     app.connect("autodoc-process-docstring", as_prose, priority=400)
