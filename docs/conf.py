@@ -9,6 +9,7 @@ from pathlib import Path
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -75,7 +76,10 @@ def as_prose(app: Sphinx, what: str, name: str, obj: object, options: object, li
 
 def mathml(formula: str, display: str) -> str:
     """MathML of a formula, with a thin space after the names of functions, which the converter leaves out."""
-    return re.sub(r"(<mi>log</mi>)(?!<mo)", r'\1<mspace width="0.17em"/>', convert(formula, display=display))
+    converted = convert(formula, display=display)
+    if "\\" in converted:
+        raise ExtensionError(f"latex2mathml knows not all of this formula: {formula}")
+    return re.sub(r"(<mi>log</mi>)(?!<mo)", r'\1<mspace width="0.17em"/>', converted)
 
 
 def inline_formula(self: object, node: nodes.math) -> None:
