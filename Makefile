@@ -6,6 +6,7 @@
 #   make test-all   the tests that take longer too, and those of the built wheel
 #   make lint       format, lint, types, imports
 #   make plugin     build the QGIS plugin, dist/sardiff_qgis.zip, and check it by the rules of the plugin site
+#   make docs       build the pages into build/docs, warnings being errors, and run the examples in them
 #   make bench      measure quality, speed, trust and durability into benchmarks/results, and write docs/results.md (hours)
 #   make weights    train the two shipped networks on IMAGES into weights/ (docs/training.md; hours, resumes)
 #   make setup      the environment alone
@@ -31,7 +32,7 @@ INSTALLED := $(VENV)/.installed
 RUN := $(BIN)/python -m pytest $(PYTEST)
 WITH_DOCTESTS := --doctest-modules tests sardiff tiling geo_io
 
-.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all plugin bench weights demo clean
+.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all docs plugin bench weights demo clean
 .DEFAULT_GOAL := help
 
 help:
@@ -50,7 +51,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		$(PYTHON) -m venv $(VENV); \
 	}
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch numpy
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@
 
 lint: format rules types imports
@@ -84,6 +85,10 @@ test-all: $(INSTALLED)
 plugin:
 	$(PYTHON) qgis_plugin/build.py
 
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx -n -W --keep-going -q -b html docs build/docs
+	$(BIN)/python -m sphinx -n -W --keep-going -q -b doctest -d build/docs/.doctrees docs build/doctest
+
 demo: $(INSTALLED)
 	$(BIN)/sardiff demo $(DEMO)
 
@@ -105,5 +110,5 @@ weights: $(INSTALLED)
 		--start weights/log_intensity.safetensors
 
 clean:
-	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf demo build dist docs/api/modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	find sardiff tiling geo_io qgis_plugin tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
