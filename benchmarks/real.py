@@ -21,6 +21,7 @@ import record
 from numpy.typing import NDArray
 
 from geo_io import GeoIOError, Source, open_raster
+from sardiff import plot
 from sardiff.errors import SardiffError
 from sardiff.metrics import enl, estimate_looks, homogeneous_windows, ratio_statistics
 from sardiff.priors.checkpoint import SHIPPED
@@ -153,27 +154,18 @@ def judge(before: Image, after: Image, looks: float) -> dict[str, Any]:
 
 def picture(before: Image, after: Image, path: Path, title: str) -> None:
     """before | after in dB on one scale, and their ratio from -6 to 6 dB."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        dbs = [10 * np.log10(np.where(image > 0, image, np.nan)) for image in (before, after)]
-    low, high = np.nanpercentile(dbs[1], [1, 99.5])
     rows, cols = before.shape
-    figure, axes = pyplot.subplots(1, 3, figsize=(18, 6 * min(rows / cols, 1.6) + 0.5), layout="constrained")
-    panels = [
-        (dbs[0], low, high, "before"),
-        (dbs[1], low, high, "after"),
-        (dbs[0] - dbs[1], -6, 6, "ratio, -6 to 6 dB"),
-    ]
-    for axis, (image, bottom, top, name) in zip(axes, panels, strict=True):
-        axis.imshow(image, cmap="gray", vmin=bottom, vmax=top, interpolation="nearest")
-        axis.set_title(f"{title}: {name}")
+    figure = Figure(figsize=(18, 6 * min(rows / cols, 1.6) + 0.5), layout="constrained")
+    axes = figure.subplots(1, 3)
+    stretch = plot.Stretch.of(before, after)
+    plot.quicklook(before, axes[0], stretch=stretch, title=f"{title}: before", bar=False)
+    plot.quicklook(after, axes[1], stretch=stretch, title=f"{title}: after", bar=False)
+    plot.ratio_image(before, after, axes[2], title=f"{title}: ratio, -6 to 6 dB", bar=False)
+    for axis in axes:
         axis.axis("off")
     figure.savefig(path, dpi=100)
-    pyplot.close(figure)
 
 
 def go_through(scene: Scene, folder: Path, options: Any) -> dict[str, Any]:

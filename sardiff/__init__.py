@@ -4,17 +4,20 @@
 >>> lazy = sardiff.despeckle(dataarray, looks=4.4)  # doctest: +SKIP
 >>> sardiff.despeckle("scene.tif", "clean.tif")  # doctest: +SKIP
 >>> sardiff.fuse("s1_vv.tif", "s2_rgb.tif", "fused.tif")  # doctest: +SKIP
+>>> sardiff.plot.swipe("scene.tif", "clean.tif")  # doctest: +SKIP
 """
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sardiff import plot
     from sardiff.tasks.despeckle_scene import despeckle
     from sardiff.tasks.fuse_scene import fuse
 
-__all__ = ["__version__", "despeckle", "fuse"]
+__all__ = ["__version__", "despeckle", "fuse", "plot"]
 
 try:
     __version__ = _version("sardiff")
@@ -32,6 +35,8 @@ def __getattr__(name: str) -> Any:
         from sardiff.tasks.fuse_scene import fuse
 
         return fuse
+    if name == "plot":
+        return import_module("sardiff.plot")
     raise AttributeError(f"module 'sardiff' has no attribute {name!r}")
 
 

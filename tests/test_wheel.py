@@ -66,7 +66,7 @@ def run(command, *, cwd, path=(), fine=(0,)):
     return done.stdout
 
 
-def test_it_holds_three_packages_and_the_weights_and_nothing_else(wheel):
+def test_it_holds_three_packages_the_weights_the_parts_of_pages_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if not name.endswith("/")]
     tops = {name.split("/")[0] for name in names}
@@ -74,7 +74,9 @@ def test_it_holds_three_packages_and_the_weights_and_nothing_else(wheel):
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     data = [name for name in names if not name.endswith((".py", "py.typed")) and ".dist-info/" not in name]
     kept = sorted(path.name for path in (ROOT / "sardiff" / "weights").glob("*.*") if path.suffix != ".new")
-    assert sorted(data) == [f"sardiff/weights/{name}" for name in kept if ".state." not in name]
+    parts = ["plot/viewer.css", "plot/viewer.js", "report/page.css", "report/page.html", "report/page.js"]
+    weights = [f"weights/{name}" for name in kept if ".state." not in name]
+    assert sorted(data) == [f"sardiff/{name}" for name in (*parts, *weights)]
     for name in ("log_intensity", "log_speckle"):
         assert {f"sardiff/weights/{name}.json", f"sardiff/weights/{name}.safetensors"} <= set(data)
     sources = {path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py")}

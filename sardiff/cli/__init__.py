@@ -23,6 +23,7 @@ COMMANDS = {  # in the order people need them; said here so that `sardiff --help
     "despeckle": "Take the speckle out of a SAR scene; same grid, same units.",
     "fuse": "Fuse a SAR and an optical scene into one image.",
     "score": "Compare a scene before and after, with or without the truth.",
+    "report": "Write one HTML page on a result: before and after, uncertainty, numbers.",
     "simulate": "Make a georeferenced radar scene whose truth is known.",
     "train": "Train a prior on folders of images and rasters.",
     "doctor": "Check the installation; what a bug report needs.",

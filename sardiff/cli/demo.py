@@ -19,7 +19,7 @@ __all__ = ["demo"]
 @click.option("--size", type=click.IntRange(64, 4096), default=1024, show_default=True, help="Rows, and columns.")
 @click.pass_context
 def demo(ctx: click.Context, out: Path, size: int) -> None:
-    """Simulate a scene, despeckle it, score it, and draw before | after | truth | uncertainty.
+    """Simulate a scene, despeckle it, score it, and draw before | after | truth | uncertainty; report on it too.
 
     Shows the command line of each step. Takes about a minute on two cores; earlier results are replaced.
     """
@@ -29,16 +29,19 @@ def demo(ctx: click.Context, out: Path, size: int) -> None:
         raise SettingsError("The demo draws with matplotlib, which is missing: pip install 'sardiff[plot]'.")
     began = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
-    scene, truth, clean, spread, picture = (
-        out / name for name in ("scene.tif", "scene_truth.tif", "clean.tif", "clean_std_db.tif", "demo.png")
+    scene, truth, clean, spread, page, picture = (
+        out / name
+        for name in ("scene.tif", "scene_truth.tif", "clean.tif", "clean_std_db.tif", "report.html", "demo.png")
     )
     _run(ctx, "simulate", scene, "--size", size, "--overwrite")
     _run(ctx, "despeckle", scene, clean, "--looks", 1, "--uncertainty", "--overwrite")
     _run(ctx, "score", scene, clean, "--truth", truth, "--looks", 1)
 
-    from sardiff.cli.picture import draw
+    _run(ctx, "report", scene, clean, "--truth", truth, "--looks", 1, "--output", page, "--overwrite")
 
-    draw(scene, clean, truth, spread, picture)
+    from sardiff import plot
+
+    plot.before_after(scene, clean, truth=truth, spread=spread).savefig(picture, dpi=110)
     click.echo(f"\n{picture}: before | after | truth | uncertainty. All of it took {clock(time.monotonic() - began)}.")
 
 

@@ -10,7 +10,7 @@ import click
 
 from sardiff.cli import options
 from sardiff.cli.progress import Kind
-from sardiff.cli.run import run_scene
+from sardiff.cli.run import page_wanted, run_scene, write_page
 
 if TYPE_CHECKING:
     from sardiff.tasks.scene import Progress
@@ -28,6 +28,7 @@ SPREAD = (
 @click.argument("output", type=click.Path(path_type=Path))
 @options.reading
 @options.solving
+@options.reporting
 @options.writing
 @options.computing
 @options.progress
@@ -36,6 +37,8 @@ def despeckle(
     output: Path,
     uncertainty: bool,
     uncertainty_file: Path | None,
+    with_report: bool,
+    report_file: Path | None,
     workers: int | None,
     device: str,
     progress: Kind,
@@ -52,6 +55,7 @@ def despeckle(
     def task(workers: int, report: Callable[[Progress], None], say: Callable[[str], None]) -> dict[Path, str]:
         from sardiff.tasks.despeckle_scene import despeckle_file, uncertainty_path
 
+        page = page_wanted(output, with_report, report_file, overwrite=settings["overwrite"])
         despeckle_file(
             input,
             output,
@@ -62,7 +66,12 @@ def despeckle(
             say=say,
             **settings,
         )
-        return {uncertainty_path(output, spread): SPREAD} if spread else {}
+        doubt = {uncertainty_path(output, spread): SPREAD} if spread else {}
+        kept = ("values", "bands", "polarisation", "swath", "looks", "overwrite")
+        reading = {name: settings[name] for name in kept}
+        return doubt | write_page(
+            input, output, page, spread=next(iter(doubt), None), report=report, say=say, **reading
+        )
 
     facts = {"input": str(input), "output": str(output), "seed": settings["seed"]}
     run_scene("despeckle", output, progress=progress, device=device, workers=workers, facts=facts, task=task)

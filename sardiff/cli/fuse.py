@@ -10,7 +10,7 @@ import click
 
 from sardiff.cli import options
 from sardiff.cli.progress import Kind
-from sardiff.cli.run import run_scene
+from sardiff.cli.run import page_wanted, run_scene, write_page
 
 if TYPE_CHECKING:
     from sardiff.tasks.scene import Progress
@@ -90,6 +90,7 @@ ABOUT = {
 @click.option(
     "--compression", type=click.Choice(options.COMPRESSIONS), default="deflate", show_default=True, help="All lossless."
 )
+@options.reporting
 @options.overwrite
 @options.computing
 @options.progress
@@ -101,6 +102,8 @@ def fuse(
     uncertainty_file: Path | None,
     mask: bool,
     mask_file: Path | None,
+    with_report: bool,
+    report_file: Path | None,
     workers: int | None,
     device: str,
     progress: Kind,
@@ -120,6 +123,7 @@ def fuse(
         from sardiff.tasks.fuse_scene import fuse_file
         from sardiff.tasks.scene import beside
 
+        page = page_wanted(output, with_report, report_file, overwrite=settings["overwrite"])
         fuse_file(
             sar,
             optical,
@@ -133,7 +137,19 @@ def fuse(
             say=say,
             **settings,
         )
-        return {beside(output, what, file): ABOUT[what] for what, file in (("std", spread), ("mask", kept)) if file}
+        further = {beside(output, what, file): ABOUT[what] for what, file in (("std", spread), ("mask", kept)) if file}
+        return further | write_page(
+            sar,
+            output,
+            page,
+            optical=optical,
+            spread=beside(output, "std", spread) if spread else None,
+            bands=settings["sar_bands"],
+            optical_bands=settings["bands"],
+            **{name: settings[name] for name in ("values", "polarisation", "swath", "overwrite")},
+            report=report,
+            say=say,
+        )
 
     facts = {"sar": str(sar), "optical": str(optical), "output": str(output), "seed": settings["seed"]}
     run_scene("fuse", output, progress=progress, device=device, workers=workers, facts=facts, task=task)

@@ -21,6 +21,7 @@ __all__ = [
     "overwrite",
     "progress",
     "reading",
+    "reporting",
     "solving",
     "whole_numbers",
     "writing",
@@ -184,6 +185,15 @@ def writing(command: Function) -> Function:
             "--compression", type=click.Choice(COMPRESSIONS), default="deflate", show_default=True, help="All lossless."
         ),
         overwrite,
+    )
+
+
+def reporting(command: Function) -> Function:
+    """Options of the page that tells of a result."""
+    return _with(
+        command,
+        click.option("--report", "with_report", is_flag=True, help="Also write a page to look at, OUT.html."),
+        click.option("--report-file", type=click.Path(path_type=Path, dir_okay=False), help="The same, to this file."),
     )
 
 

@@ -130,6 +130,8 @@ class Bar(Reporter):
             self._show("despeckling" if now.phase == "despeckle" else self.doing, now.share, words)
         elif now.phase == "measure":
             self._show("measuring", now.share, "grey ranges and colours of the pair")
+        elif now.phase == "report":
+            self._show("reporting", now.share, "pictures and numbers")
         else:
             self._show("finishing", now.share, "overviews, reading back")
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from sardiff.tasks.scene import Progress
 
-__all__ = ["run_scene"]
+__all__ = ["PAGE", "page_wanted", "run_scene", "size_of", "told_of_page", "write_page"]
+
+PAGE = "a page to open in any browser: before and after, uncertainty, numbers, and how it was made."
 
 
 def run_scene(
@@ -44,7 +46,7 @@ def run_scene(
         further files it wrote, with what each of them is. It imports what it needs: torch takes seconds, which a signal
         may interrupt.
     """
-    began, last = time.monotonic(), None
+    began, last, computed = time.monotonic(), None, None
     with reporter(progress) as told:
         try:
             from geo_io import check_proj
@@ -56,8 +58,9 @@ def run_scene(
             told.start(command, describe_device(where), workers=workers, **facts)
 
             def report(now: Progress) -> None:
-                nonlocal last
+                nonlocal last, computed
                 last = now
+                computed = now if now.megapixels else computed
                 told.progress(now)
 
             further = task(workers, report, told.note)
@@ -67,11 +70,48 @@ def run_scene(
         written = [output, *further]
         seconds = time.monotonic() - began
         told.done(
-            _closing(written, seconds, last, list(further.values())),
+            _closing(written, seconds, computed, list(further.values())),
             outputs=[str(path) for path in written],
             bytes=sum(path.stat().st_size for path in written),
             seconds=round(seconds, 3),
         )
+
+
+def page_wanted(output: Path, flag: bool, file: Path | None, *, overwrite: bool) -> Path | None:
+    """Where the report on a result shall go, checked before anything is computed; None where none is asked for."""
+    if not (flag or file):
+        return None
+    from sardiff.report import check_page, report_path
+
+    page = report_path(output, file or True)
+    check_page(page, overwrite=overwrite)
+    return page
+
+
+def write_page(
+    before: Path,
+    after: Path,
+    page: Path | None,
+    *,
+    report: Callable[[Progress], None],
+    say: Callable[[str], None],
+    **options: Any,
+) -> dict[Path, str]:
+    """Write the report on a result, if there shall be one; return it with what it is."""
+    if page is None:
+        return {}
+    from sardiff.report import write_report
+
+    say(f"Writing the report {page}.")
+    write_report(before, after, page, say=say, progress=told_of_page(report), **options)
+    return {page: PAGE}
+
+
+def told_of_page(report: Callable[[Progress], None]) -> Callable[[float], None]:
+    """Tell of the share of a report that is done as one tells of a scene."""
+    from sardiff.tasks.scene import Progress
+
+    return lambda share: report(Progress("report", 0, 0, 0, 0.0, 0.0, share))
 
 
 def _default_workers(device: torch.device) -> int:
@@ -86,6 +126,8 @@ def _how_to_go_on(output: Path, last: Progress | None) -> str:
         return begin_again
     if last.phase in ("despeckle", "measure"):
         return "What was despeckled so far is kept beside the output; run the same command to go on from there."
+    if last.phase in ("report", "done"):
+        return f"{output} is whole; what is missing is its report, which `sardiff report` writes."
     from geo_io.partial import hidden_names
 
     partial = hidden_names(output)[0]
@@ -98,12 +140,13 @@ def _how_to_go_on(output: Path, last: Progress | None) -> str:
 def _closing(written: Sequence[Path], seconds: float, last: Progress | None, about: Sequence[str]) -> str:
     """The last word on a scene: its files, how large each is, and of those after the first what they are (`about`)."""
     rate = f", {seconds / last.megapixels:.3g} s/Mpx" if last is not None and last.megapixels else ""
-    lines = [f"{written[0]}: {_size(written[0])}, {clock(seconds)}{rate}."]
-    lines += [f"{path}: {_size(path)}, {what}" for path, what in zip(written[1:], about, strict=True)]
+    lines = [f"{written[0]}: {size_of(written[0])}, {clock(seconds)}{rate}."]
+    lines += [f"{path}: {size_of(path)}, {what}" for path, what in zip(written[1:], about, strict=True)]
     return "\n".join(lines)
 
 
-def _size(path: Path) -> str:
+def size_of(path: Path) -> str:
+    """Bytes of a file as people say them."""
     size = float(path.stat().st_size)
     for unit in ("B", "kB", "MB"):
         if size < 1000:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +12,11 @@ import click
 from sardiff.cli import options
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from geo_io import Source
     from sardiff.metrics.compare import Comparison
+    from sardiff.tasks.score import Picture
 
 __all__ = ["score"]
-
-LARGEST = 2048  # pixels: side of the part that is scored, where a scene is larger
-FUSION_TILE = 1024  # pixels: side of what is in memory at once, of the three images of a fusion
-QUANTILES = (0.01, 0.99)  # of an image, that become black and white
 
 FUSION_MEANINGS = {
     "mi": "bits that A and F, and B and F, have in common",
@@ -112,63 +104,26 @@ def score(
 def _score(
     before: Path, after: Path, truth: Path | None, looks: float | str, band: int, values: str, as_json: bool
 ) -> None:
-    from geo_io import ReadError, check_proj, require_same
-    from sardiff.metrics.compare import compare
+    from geo_io import check_proj
     from sardiff.tasks.inputs import open_source
+    from sardiff.tasks.score import open_result, score_scene
 
     check_proj()
     first = open_source(before, values=values, bands=(band,))
-    others = [_result(path, values, band) for path in (after, truth) if path is not None]
-    for other in others:
-        require_same(first.name, first.grid, other.name, other.grid)
-    rows, cols = _part(first)
-    images = [source[slice(0, 1), rows, cols][0] for source in (first, *others)]
-    if not _both_measured(images):
-        raise ReadError(f"{before} and {after} share no measured pixel in rows {_span(rows)}, columns {_span(cols)}")
-    table = compare(images[0], images[1], images[2] if truth else None, None if looks == "auto" else float(looks))
-    whole = (rows.stop - rows.start, cols.stop - cols.start) == first.grid.shape
-    part = "the whole scene" if whole else f"rows {_span(rows)}, columns {_span(cols)} of {_shape(first)}"
+    others = [open_result(path, values=values, bands=(band,)) for path in (after, truth) if path is not None]
+    found = score_scene(first, *others, looks="auto" if looks == "auto" else float(looks))
+    rows, cols = found.window
     if as_json:
         facts = {"before": str(before), "after": str(after), "truth": str(truth) if truth else None, "band": band}
         window = [rows.start, rows.stop, cols.start, cols.stop]
         click.echo(
-            json.dumps({**facts, "window": window, "rows": {n: _plain(row) for n, row in table.items()}}, indent=1)
+            json.dumps({**facts, "window": window, "rows": {n: _plain(row) for n, row in found.rows.items()}}, indent=1)
         )
         return
-    click.echo(f"{before} and {after}, band {band}, {part}")
-    for line in _table(table):
+    place = f"rows {rows.start} to {rows.stop}, columns {cols.start} to {cols.stop} of {_shape(first)}"
+    click.echo(f"{before} and {after}, band {band}, {'the whole scene' if found.whole else place}")
+    for line in _table(found.rows):
         click.echo(line)
-
-
-def _result(path: Path, values: str, band: int) -> Source:
-    """Open what we may have written ourselves: its tags then say what its pixels mean."""
-    from sardiff.tasks.inputs import open_source
-
-    kind = values
-    if path.is_file():
-        tag = open_source(path, values="intensity", bands=(band,)).metadata.tags.get("SARDIFF_INPUT")
-        try:
-            said = json.loads(tag) if tag else {}
-            kind = str(said.get("units") or said.get("values") or values)
-        except (ValueError, AttributeError):
-            kind = values
-    known = {"complex": "intensity"}.get(kind, kind)
-    return open_source(path, values=known if known in ("intensity", "amplitude", "db") else values, bands=(band,))
-
-
-def _part(source: Source) -> tuple[slice, slice]:
-    """The middle of a scene, or all of it."""
-    return tuple(  # type: ignore[return-value]
-        slice((length - side) // 2, (length - side) // 2 + side)
-        for length in source.grid.shape
-        for side in (min(length, LARGEST),)
-    )
-
-
-def _both_measured(images: list[Any]) -> bool:
-    import numpy as np
-
-    return bool(np.logical_and.reduce([np.isfinite(image) for image in images]).any())
 
 
 def _table(rows: dict[str, Comparison]) -> list[str]:
@@ -193,90 +148,41 @@ def _plain(row: Comparison) -> dict[str, Any]:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in vars(row).items()}
 
 
-def _span(part: slice) -> str:
-    return f"{part.start} to {part.stop}"
-
-
 def _shape(source: Source) -> str:
     return f"{source.grid.shape[0]} x {source.grid.shape[1]}"
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """A file as 8-bit grey: the mean of its measured bands, in dB or as it is, from `low` to `high`."""
-
-    source: Source
-    in_db: bool
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, source: Source) -> _Picture:
-        """Find the range of a file, from a sample of it."""
-        import numpy as np
-
-        from geo_io import ReadError, sample
-
-        in_db = source.values != "physical"
-        greys = [_mean(window.intensity, in_db).ravel() for window in sample(source)]
-        measured = np.concatenate([grey[np.isfinite(grey)] for grey in greys]) if greys else np.empty(0)
-        if not measured.size:
-            raise ReadError(f"{source.name} holds no measured pixel: choose another file")
-        low, high = (float(q) for q in np.quantile(measured, QUANTILES))
-        if not low < high:
-            raise ReadError(
-                f"{source.name} is {low:.6g} from its 1 % to its 99 % quantile, which is no picture to compare: "
-                f"check that it is the right file"
-            )
-        return cls(source, in_db, low, high)
-
-    def __getitem__(self, window: tuple[slice, slice]) -> NDArray[Any]:
-        from sardiff.metrics import to_grey8
-
-        rows, cols = window
-        pixels = self.source[slice(0, self.source.shape[0]), rows, cols]
-        return to_grey8(_mean(pixels, self.in_db), self.low, self.high)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What a program should know."""
-        kind = f"dB of {self.source.values}" if self.in_db else "physical"
-        return {"file": self.source.name, "values": kind, "bands": self.source.shape[0], "range": [self.low, self.high]}
-
-    def __str__(self) -> str:
-        unit = " dB" if self.in_db else ""
-        bands = f"the mean of {self.source.shape[0]} bands, " if self.source.shape[0] > 1 else ""
-        return f"{self.source.name}, {bands}grey from {self.low:.4g} to {self.high:.4g}{unit}"
-
-
 def _score_fusion(a: Path, b: Path, f: Path, *, values: str, as_json: bool) -> None:
-    """Judge a fused image tile by tile: sums of the tiles add up to those of the scene."""
-    from geo_io import ReadError, check_proj, open_raster, require_same
-    from sardiff.metrics import FUSION_BETTER, FusionStatistics, scene_parts
+    from geo_io import check_proj, open_raster
+    from sardiff.metrics import FUSION_BETTER
+    from sardiff.tasks.score import score_fusion
 
     check_proj()
-    sources = open_raster(a, values="physical"), _radar(b, values), open_raster(f, values="physical")
-    for other in sources[1:]:
-        require_same(sources[0].name, sources[0].grid, other.name, other.grid)
-    first, second, fused = pictures = [_Picture.of(source) for source in sources]
-    parts = scene_parts(sources[0].grid.shape, FUSION_TILE)
-    total = reduce(
-        add,
-        (FusionStatistics.of(first[part.read], second[part.read], fused[part.read], part) for part in parts),
-    )
-    if not total.pixels:
-        raise ReadError(f"{a}, {b} and {f} share no measured pixel: check that they show one place")
-    metrics = total.metrics()
+    optical, sar, fused = open_raster(a, values="physical"), _radar(b, values), open_raster(f, values="physical")
+    found = score_fusion(optical, sar, fused, in_db=sar.values != "physical")
+    kinds = ("physical", "physical" if sar.values == "physical" else f"dB of {sar.values}", "physical")
     if as_json:
-        finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-        facts = {letter: picture.facts for letter, picture in zip("abf", pictures, strict=True)}
-        click.echo(json.dumps({**facts, "pixels": total.pixels, "metrics": finite}, indent=1))
+        finite = {name: value if math.isfinite(value) else None for name, value in found.metrics.items()}
+        facts = {x: _facts(*pair) for x, pair in zip("abf", zip(found.pictures, kinds, strict=True), strict=True)}
+        click.echo(json.dumps({**facts, "pixels": found.pixels, "metrics": finite}, indent=1))
         return
-    for letter, picture in zip("ABF", pictures, strict=True):
-        click.echo(f"{letter}  {picture}")
-    click.echo(f"{_shape(sources[0])} pixels, {total.pixels} measured in all three")
-    for name, value in metrics.items():
+    for letter, picture in zip("ABF", found.pictures, strict=True):
+        click.echo(f"{letter}  {_said(picture)}")
+    click.echo(f"{_shape(optical)} pixels, {found.pixels} measured in all three")
+    for name, value in found.metrics.items():
         click.echo(f"{name:8}{_number(value):>10}  {FUSION_BETTER[name]:6}  {FUSION_MEANINGS[name]}")
+
+
+def _facts(picture: Picture, kind: str) -> dict[str, Any]:
+    """What a program should know of a file that was compared."""
+    source = picture.source
+    return {"file": source.name, "values": kind, "bands": source.shape[0], "range": [picture.low, picture.high]}
+
+
+def _said(picture: Picture) -> str:
+    source, unit = picture.source, " dB" if picture.in_db else ""
+    bands = f"the mean of {source.shape[0]} bands, " if source.shape[0] > 1 else ""
+    return f"{source.name}, {bands}grey from {picture.low:.4g} to {picture.high:.4g}{unit}"
 
 
 def _radar(path: Path, values: str) -> Source:
@@ -292,15 +198,3 @@ def _radar(path: Path, values: str) -> Source:
         source = open_raster(path, values="physical")
         click.echo(f"{error}. It is taken as stored, without decibels.", err=True)
         return source
-
-
-def _mean(pixels: NDArray[Any], in_db: bool) -> NDArray[Any]:
-    """Mean of the measured bands of (bands, rows, cols), NaN where there is none."""
-    import numpy as np
-
-    from geo_io import from_intensity
-
-    values = from_intensity(pixels, "db") if in_db else pixels
-    known = np.isfinite(values)
-    total = np.where(known, values, 0).sum(axis=0, dtype=np.float64)
-    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)

@@ -69,7 +69,8 @@ class Progress:
     Parameters
     ----------
     phase : str
-        "tiles", then "finish" (overviews, read back), then "done"; before these perhaps "despeckle" and "measure".
+        "tiles", then "finish" (overviews, read back), then "done"; before these perhaps "despeckle" and "measure",
+        after them perhaps "report".
     done, total : int
         Tiles; `done` counts those of an earlier, interrupted run too.
     resumed : int

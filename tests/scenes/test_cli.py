@@ -147,7 +147,7 @@ def test_help_is_quick_and_imports_nothing_heavy(start):
     code = "import sys; sys.argv = ['sardiff', {!r}, '--help']; import atexit; "
     code += "atexit.register(lambda: print({{'torch', 'numpy', 'rasterio', 'rich'}} & set(sys.modules))); "
     code += "from sardiff.__main__ import main; main()"
-    for command in ("despeckle", "inspect", "simulate", "score", "train", "doctor", "demo"):
+    for command in ("despeckle", "inspect", "simulate", "score", "report", "train", "doctor", "demo"):
         began = time.monotonic()
         found = subprocess.run([sys.executable, "-c", code.format(command)], capture_output=True, text=True, check=True)
         assert found.stdout.startswith("Usage: sardiff "), found.stderr

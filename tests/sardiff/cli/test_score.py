@@ -114,7 +114,7 @@ def test_a_fusion_is_judged_by_the_whole_scene(run, fusion, monkeypatch):
             optical = np.where(known > 0, np.nansum(optical, axis=0) / np.maximum(known, 1), np.nan)
         images = [expected_grey(x) for x in (optical, 10 * np.log10(second.read(1)), fused.read(1))]
     expected = fusion_metrics(*images)
-    monkeypatch.setattr("sardiff.cli.score.FUSION_TILE", 48)  # twelve tiles
+    monkeypatch.setattr("sardiff.tasks.score.FUSION_TILE", 48)  # twelve tiles
     result = run("score", "--fusion", *paths, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout, parse_constant=pytest.fail)

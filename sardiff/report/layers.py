@@ -1,0 +1,189 @@
+"""The pictures of a report: which layers there are, and what each looks like over the whole scene and in windows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo_io import from_intensity
+from sardiff.metrics import enl_map
+from sardiff.plot.composites import Composite
+from sardiff.plot.counts import Histogram
+from sardiff.plot.grey import QUANTILES, Stretch, largest
+from sardiff.plot.ramps import coloured_uri, rgb_uri
+from sardiff.plot.viewer import Layer
+from sardiff.report.numbers import Table
+from sardiff.report.places import Place
+from sardiff.report.scenes import Scenes
+from sardiff.report.survey import Survey
+from sardiff.units import DB_PER_LOG
+
+__all__ = ["Layers", "layers_of"]
+
+RATIO_DB = (3.0, 9.0)  # at either end of the ratio's colours, at least and at most: of many looks, of one
+LOOKS = (1.0, 1000.0)
+LOOKED_AT: tuple[str, ...] = ("before", "after")
+LOOKS_WINDOW, LOOKS_THIN = 16, 4  # pixels: of the window looks are taken in, and from one to the next that is shown
+
+Pixels = Mapping[str, NDArray[np.float32]]  # role to (bands, rows, cols)
+Drawn = Callable[[Pixels, Pixels], str]  # of pixels, and of local looks, a data URI
+
+
+class Layers:
+    """What can be shown of a place.
+
+    Attributes
+    ----------
+    kinds : tuple of Layer
+    pair : tuple of str
+        Keys of the two that are shown first.
+    """
+
+    def __init__(self, scenes: Scenes, survey: Survey, drawn: Mapping[Layer, Drawn], pair: tuple[str, str]) -> None:
+        self.kinds, self.pair = tuple(drawn), pair
+        self._scenes, self._survey, self._drawn = scenes, survey, drawn
+
+    def overview(self) -> dict[str, str]:
+        """Pictures of the whole scene, by the keys of the layers."""
+        if self._survey.step == 1:
+            rows, cols = (slice(0, length) for length in self._scenes.grid.shape)
+            return self._pictures(*self._read(rows, cols))
+        blocks = self._survey.blocks
+        looks = {role: blocks[role].looks(LOOKS_WINDOW) for role in LOOKED_AT if role in blocks}
+        return self._pictures({role: found.mean for role, found in blocks.items()}, looks)
+
+    def window(self, place: Place) -> dict[str, str]:
+        """Pictures of a window at full resolution."""
+        return self._pictures(*self._read(place.rows, place.cols))
+
+    def _read(self, rows: slice, cols: slice) -> tuple[Pixels, Pixels]:
+        rasters = self._scenes.rasters
+        pixels = {role: raster[slice(0, raster.shape[0]), rows, cols] for role, raster in rasters.items()}
+        looks = {role: _local_looks(pixels[role]) for role in LOOKED_AT if role in pixels}
+        return pixels, looks
+
+    def _pictures(self, pixels: Pixels, looks: Pixels) -> dict[str, str]:
+        return {layer.key: draw(pixels, looks) for layer, draw in self._drawn.items()}
+
+
+def layers_of(scenes: Scenes, survey: Survey, tables: Sequence[Table]) -> Layers:
+    """Choose the layers and their colours, the same for all views, by what was found over the whole scene."""
+    drawn = _of_despeckled(scenes, survey, tables) if scenes.kind == "despeckled" else _of_fused(scenes, survey)
+    keys = [layer.key for layer in drawn]
+    return Layers(scenes, survey, drawn, ("optical", "fused") if scenes.kind == "fused" else (keys[0], keys[1]))
+
+
+def _of_despeckled(scenes: Scenes, survey: Survey, tables: Sequence[Table]) -> dict[Layer, Drawn]:
+    drawn: dict[Layer, Drawn] = {}
+    several = len(scenes.bands) > 1
+    roles = {"before": "Before", "after": "After", "truth": "Truth"}
+    for band, name in enumerate(scenes.bands):
+        suffix = f", {name}" if several else ""
+        grey = _grey_range(survey.histograms["truth" if "truth" in scenes.rasters else "after", band])
+        for role, label in roles.items():
+            if role in scenes.rasters:
+                layer = Layer(f"{role}-{band}", label + suffix, "backscatter", "grey", grey.low, grey.high, "dB")
+                drawn[layer] = _grey(role, band, grey)
+        limit = _ratio_limit(tables[band])
+        about = "before / after; speckle alone is even grain, a little below 0 dB"
+        layer = Layer(f"ratio-{band}", f"Ratio{suffix}", about, "change", -limit, limit, "dB")
+        drawn[layer] = _ratio(band, limit)
+        if "spread" in scenes.rasters:
+            most = largest(survey.blocks["spread"].mean[band])
+            layer = Layer(f"spread-{band}", f"Uncertainty{suffix}", "standard deviation", "doubt", 0.0, most, "dB")
+            drawn[layer] = _linear("spread", band, 0.0, most, "doubt")
+        for role in ("before", "after"):
+            label = f"Looks {role}{suffix}"
+            layer = Layer(f"looks-{role}-{band}", label, "local equivalent number", "looks", *LOOKS, "", log=True)
+            drawn[layer] = _looks(role, band)
+    if several:
+        colours = Composite(survey.blocks["after"].mean, radar=True)
+        for role in ("before", "after"):
+            said = f"red {scenes.bands[0]}, green {scenes.bands[1]}, blue their ratio"
+            drawn[Layer(f"colours-{role}", f"Colours {role}", said)] = _colours(role, colours)
+    return drawn
+
+
+def _of_fused(scenes: Scenes, survey: Survey) -> dict[Layer, Drawn]:
+    optical, fused = (survey.blocks[role].mean for role in ("optical", "fused"))
+    colours = Composite(optical, radar=False)
+    own = colours if fused.shape[0] == optical.shape[0] else Composite(fused, radar=False)
+    grey = _grey_range(survey.histograms["sar", 0])
+    drawn: dict[Layer, Drawn] = {Layer("optical", "Optical"): _colours("optical", colours)}
+    drawn[Layer("fused", "Fused")] = _colours("fused", own)
+    drawn[Layer("sar", "SAR", "backscatter", "grey", grey.low, grey.high, "dB")] = _grey("sar", 0, grey)
+    most = largest(np.abs(fused.mean(axis=0) - optical.mean(axis=0)))
+    about = "mean of the fused bands less that of the optical ones"
+    drawn[Layer("change", "What SAR brought", about, "change", -most, most)] = _change(most)
+    if "spread" in scenes.rasters:
+        most = largest(survey.blocks["spread"].mean[0])
+        layer = Layer("spread", "Uncertainty", "standard deviation of the luminance", "doubt", 0.0, most)
+        drawn[layer] = _linear("spread", 0, 0.0, most, "doubt")
+    if "mask" in scenes.rasters:
+        layer = Layer(
+            "mask", "From SAR alone", "share of pixels that the optical image does not show", "looks", 0, 100, "%"
+        )
+        drawn[layer] = _linear("mask", 0, 0.0, 1.0, "looks")
+    return drawn
+
+
+def _grey(role: str, band: int, stretch: Stretch) -> Drawn:
+    return lambda pixels, looks: coloured_uri(stretch(pixels[role][band]), "grey")
+
+
+def _linear(role: str, band: int, low: float, high: float, name: str) -> Drawn:
+    return lambda pixels, looks: coloured_uri((pixels[role][band] - low) / (high - low), name)
+
+
+def _ratio_limit(table: Table) -> float:
+    """Decibels at the ends of the ratio's colours: two and a half standard deviations of what was taken away."""
+    variance = next(row.after for row in table.rows if row.key == "ratio_variance")
+    if not math.isfinite(variance):
+        return RATIO_DB[1]
+    return float(np.clip(round(2.5 * DB_PER_LOG * math.sqrt(variance)), *RATIO_DB))
+
+
+def _ratio(band: int, limit: float) -> Drawn:
+    def draw(pixels: Pixels, looks: Pixels) -> str:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio_db = from_intensity(pixels["before"][band] / pixels["after"][band], "db")
+        return coloured_uri((ratio_db + limit) / (2 * limit), "change")
+
+    return draw
+
+
+def _change(most: float) -> Drawn:
+    def draw(pixels: Pixels, looks: Pixels) -> str:
+        change = pixels["fused"].mean(axis=0) - pixels["optical"].mean(axis=0)
+        return coloured_uri((change + most) / (2 * most), "change")
+
+    return draw
+
+
+def _looks(role: str, band: int) -> Drawn:
+    low, high = np.log(LOOKS)
+
+    def draw(pixels: Pixels, looks: Pixels) -> str:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return coloured_uri((np.log(looks[role][band]) - low) / (high - low), "looks")
+
+    return draw
+
+
+def _colours(role: str, composite: Composite) -> Drawn:
+    return lambda pixels, looks: rgb_uri(composite(pixels[role]))
+
+
+def _local_looks(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of windows around every fourth pixel."""
+    first = LOOKS_THIN // 2
+    thin = (slice(first, None, LOOKS_THIN),) * 2 if min(pixels.shape[1:]) > LOOKS_WINDOW else (slice(None),) * 2
+    looks = np.stack([enl_map(band, LOOKS_WINDOW)[thin] for band in pixels])
+    return np.where(np.isfinite(looks), looks, np.nan).astype(np.float32)
+
+
+def _grey_range(histogram: Histogram) -> Stretch:
+    return Stretch.between(*(histogram.quantile(share) for share in QUANTILES))

@@ -1,0 +1,94 @@
+"""One pass over whole scenes, in strips: what they look like small, how often each value occurs, how even they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo_io import Raster, from_intensity
+from geo_io.source import sample
+from sardiff.plot.blocks import BUDGET, Blocks, reduction, strips
+from sardiff.plot.counts import DB_BINS, Histogram
+from sardiff.report.scenes import Scenes
+
+__all__ = ["IN_DB", "Survey", "survey"]
+
+IN_DB = ("before", "after", "truth", "sar")  # roles of linear intensity
+PIXELS = 1024  # of the overview's longer side, of one band; more bands share them
+BINS = 160  # of histograms of what is no backscatter
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What is known of whole scenes.
+
+    Parameters
+    ----------
+    step : int
+        Pixels of the scene along a side of one of the overview, 1 where it is shown as it is.
+    blocks : dict
+        Role to sums over blocks of `step` pixels.
+    histograms : dict
+        (role, band) to counts: in dB of what is backscatter, else of the mean of the bands (band 0), or of spreads.
+    measured : float
+        Share of pixels measured in the result's first band.
+    """
+
+    step: int
+    blocks: dict[str, Blocks]
+    histograms: dict[tuple[str, int], Histogram]
+    measured: float
+
+
+def survey(scenes: Scenes, *, progress: Callable[[float], None] = lambda share: None) -> Survey:
+    """Go once over all rasters of a report, side by side, in strips of bounded size."""
+    rows, cols = scenes.grid.shape
+    count = sum(raster.shape[0] for raster in scenes.rasters.values())
+    shared = 1 if scenes.kind == "fused" else len(scenes.bands)
+    step = reduction((rows, cols), int(PIXELS / shared**0.5))
+    blocks = {role: Blocks(raster.shape, step, squares=role in IN_DB) for role, raster in scenes.rasters.items()}
+    histograms = _histograms(scenes)
+    for part in strips((count, rows, cols), step, budget=2 * BUDGET):
+        for role, raster in scenes.rasters.items():
+            pixels = raster[slice(0, raster.shape[0]), part, slice(0, cols)]
+            blocks[role].add(pixels, part.start)
+            for (name, band), histogram in histograms.items():
+                if name == role:
+                    histogram.add(_counted(role, pixels, band))
+        progress(part.stop / rows)
+    result = blocks["after" if scenes.kind == "despeckled" else "fused"]
+    return Survey(step, blocks, histograms, float(result.count[0].sum()) / (rows * cols))
+
+
+def _histograms(scenes: Scenes) -> dict[tuple[str, int], Histogram]:
+    found: dict[tuple[str, int], Histogram] = {}
+    greys = {}
+    for role, raster in scenes.rasters.items():
+        if role in IN_DB:
+            found.update({(role, band): Histogram(DB_BINS) for band in range(raster.shape[0])})
+        elif role in ("optical", "fused"):
+            greys[role] = raster
+    if greys:
+        edges = _edges(list(greys.values()))
+        found.update({(role, 0): Histogram(edges) for role in greys})
+    return found
+
+
+def _counted(role: str, pixels: NDArray[np.float32], band: int) -> NDArray[np.float32]:
+    return from_intensity(pixels[band], "db") if role in IN_DB else pixels.mean(axis=0)
+
+
+def _edges(rasters: list[Raster]) -> NDArray[np.float64]:
+    """Bins that hold nearly all of several images: their means over bands."""
+    greys = [
+        window.intensity.mean(axis=0).ravel()
+        for raster in rasters
+        for window in sample(raster, budget=1_000_000)  # type: ignore[arg-type]
+    ]
+    known = np.concatenate([grey[np.isfinite(grey)] for grey in greys]) if greys else np.empty(0)
+    low, high = (float(q) for q in np.quantile(known, (0.001, 0.999))) if known.size else (0.0, 1.0)
+    margin = 0.05 * (high - low) or 0.5
+    return np.linspace(low - margin, high + margin, BINS + 1)

@@ -1,0 +1,197 @@
+"""A report from files to a file: surveyed, written beside its name, renamed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from geo_io import ReadError, WriteError
+from sardiff.plot.viewer import View
+from sardiff.report.layers import layers_of
+from sardiff.report.numbers import numbers_of
+from sardiff.report.page import page_html
+from sardiff.report.places import Place, chosen_places, given_places, window_side
+from sardiff.report.profiles import profile_row
+from sardiff.report.scenes import FilePath, Scenes, open_despeckled, open_fused
+from sardiff.report.survey import Survey, survey
+
+__all__ = ["check_page", "report_path", "write_report"]
+
+LARGE = 12_000_000  # bytes from which on a page is heavy to send
+
+
+def report_path(output: FilePath, wanted: bool | FilePath = True) -> Path:
+    """Where the report on a result goes: as asked for, or OUT.html beside OUT.tif."""
+    return Path(output).with_suffix(".html") if isinstance(wanted, bool) else Path(wanted)
+
+
+def check_page(path: Path, inputs: Iterable[Path] = (), *, overwrite: bool = False) -> None:
+    """Raise `WriteError` unless `path` is a name that a page can be written to without harm.
+
+    Parameters
+    ----------
+    path : Path
+        Must end in .html or .htm, in a folder that exists.
+    inputs : iterable of Path
+        Files that are read.
+    overwrite : bool
+        Whether an existing file may be replaced.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise WriteError(f"{path}: a report is a web page, give a name that ends in .html")
+    if path.is_dir():
+        raise WriteError(f"{path} is a folder; give the name of a file in it")
+    if not path.parent.is_dir():
+        raise WriteError(f"{path}: there is no folder {path.parent}; make it first")
+    if path.exists():
+        if any(other.exists() and path.samefile(other) for other in inputs):
+            raise WriteError(f"{path}: the report and an input are the same file; give the report another name")
+        if not overwrite:
+            raise WriteError(f"{path} exists; give another name, or --overwrite to replace it")
+
+
+def write_report(
+    before: FilePath,
+    after: FilePath,
+    output: FilePath,
+    *,
+    optical: FilePath | None = None,
+    truth: FilePath | None = None,
+    spread: FilePath | None = None,
+    values: str = "auto",
+    bands: tuple[int, ...] | None = None,
+    optical_bands: tuple[int, ...] | None = None,
+    polarisation: str | None = None,
+    swath: str | None = None,
+    looks: float | Literal["auto"] = "auto",
+    windows: tuple[tuple[int, int, int], ...] = (),
+    overwrite: bool = False,
+    say: Callable[[str], None] = lambda sentence: None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Path:
+    """Write one self-contained HTML page on what was done to a scene; return its path.
+
+    Parameters
+    ----------
+    before, after : path
+        A scene and what was made of it, on one grid; with `optical`, the SAR image and the fusion.
+    output : path
+        Of the page, .html.
+    optical : path, optional
+        The optical image of a fusion, on any grid.
+    truth : path, optional
+        The scene without noise, where it is known.
+    spread : path, optional
+        Standard deviations; by default the file beside `after` that its task writes, if it is there.
+    values, bands, polarisation, swath
+        Of `before`, as for `sardiff.tasks.inputs.open_source`; by default the first three bands of what was despeckled,
+        and the first of the SAR image of a fusion.
+    optical_bands : tuple of int, optional
+        Of the optical image; all by default.
+    looks : float or "auto"
+        Equivalent number of looks of `before`, for the score.
+    windows : tuple of (row, col, size)
+        To show at full resolution; chosen by default.
+    say : callable
+        Told what the reader of a log should know.
+    progress : callable
+        Told the share that is done.
+
+    Raises
+    ------
+    SardiffError, GeoIOError
+        With a sentence that says what is wrong and what to do. Then nothing has the name of the page.
+    """
+    final = Path(output)
+    check_page(final, [Path(p) for p in (before, after, optical, truth, spread) if p is not None], overwrite=overwrite)
+    reading = {"values": values, "bands": bands, "polarisation": polarisation, "swath": swath}
+    if optical is None:
+        scenes = open_despeckled(before, after, truth=truth, spread=spread, **reading)  # type: ignore[arg-type]
+    else:
+        scenes = open_fused(before, after, optical, spread=spread, optical_bands=optical_bands, **reading)  # type: ignore[arg-type]
+    for note in scenes.notes:
+        say(note)
+    shape = scenes.grid.shape
+    wanted = given_places(windows, shape)
+    found = survey(scenes, progress=lambda share: progress(0.6 * share))
+    if not found.measured:
+        raise ReadError(f"{scenes.result.name} holds no measured pixel: there is nothing to report")
+    tables = numbers_of(scenes, looks)
+    progress(0.8)
+    layers = layers_of(scenes, found, tables)
+    places = wanted or _places(scenes, found)
+    lines = (
+        [(place, profile_row(scenes, place)) for place in places or [_everything(shape)]]
+        if (places or found.step == 1)
+        else []
+    )
+    rows = {place.title: row for place, row in lines}
+    whole = _everything(shape)
+    views = [View(whole.title, whole.rows, whole.cols, layers.overview(), _scale(found), line=rows.get(whole.title))]
+    for place in places:
+        own = {} if found.step == 1 else layers.window(place)
+        within = 0 if found.step == 1 else None
+        views.append(View(place.title, place.rows, place.cols, own, place.about, within, rows[place.title]))
+    page = page_html(scenes, found, layers, views, lines, tables)
+    _write(final, page, overwrite)
+    progress(1.0)
+    if len(page) > LARGE:
+        say(f"{final} has {len(page) / 1e6:.3g} MB: fewer or smaller windows make it lighter.")
+    return final
+
+
+def _places(scenes: Scenes, found: Survey) -> list[Place]:
+    """Windows chosen by the first band of the result."""
+    role = "after" if scenes.kind == "despeckled" else "fused"
+    mean = found.blocks[role].mean
+    with np.errstate(divide="ignore", invalid="ignore"):
+        image = 10 * np.log10(mean[0]) if role == "after" else mean.mean(axis=0)
+    spread = found.blocks["spread"].mean[0] if "spread" in found.blocks else None
+    shared = 1 if scenes.kind == "fused" else len(scenes.bands)
+    return chosen_places(image, spread, found.step, scenes.grid.shape, window_side(scenes.grid.shape, shared))
+
+
+def _everything(shape: tuple[int, int]) -> Place:
+    return Place("Whole scene", "", slice(0, shape[0]), slice(0, shape[1]))
+
+
+def _scale(found: Survey) -> str:
+    if found.step == 1:
+        return "Every pixel."
+    side = found.step
+    return f"One pixel for {side} \u00d7 {side} of the scene, mean of intensity: speckle looks weaker than it is."
+
+
+def _write(final: Path, page: str, overwrite: bool) -> None:
+    """Write beside the name, then rename; what comes up meanwhile is someone else's."""
+    existed = final.exists()
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=final.parent, prefix=f".{final.name}.", suffix=".new", delete=False
+        ) as stream:
+            temporary = Path(stream.name)
+            stream.write(page)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        if final.exists() and not (overwrite or existed):
+            raise WriteError(f"{final} was made by someone else meanwhile and is left as it is; give another name")
+        temporary.replace(final)
+    except OSError as error:
+        raise WriteError(f"{final} cannot be written: {error.strerror or error}; choose another folder") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """What the system takes from the rights of new files; to be read it has to be set."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
