@@ -263,6 +263,25 @@ def fusion(results: Row) -> str:
     return text
 
 
+def restore(results: Sequence[Row]) -> str:
+    parts = []
+    for task, said in (
+        ("deblur", "Deblurring, noise of 1 %."),
+        (
+            "fill",
+            "Filling; PSNR of the filled pixels, `worth`: how much larger errors are than the spread of samples says.",
+        ),
+        ("colour", "Bands one by one, or luminance, whose gain goes to all bands."),
+    ):
+        for kind in dict.fromkeys(row["kind"] for row in results if row["task"] == task):
+            rows = [row for row in results if (row["task"], row["kind"]) == (task, kind)]
+            columns = {"method": "method", **{key: key for key in ("psnr", "ssim", "worth") if key in rows[-1]}}
+            parts.append(
+                f"{said} `{kind}`:\n\n" + table(rows, {**columns, "images": lambda row: len(row["per_image"])})
+            )
+    return "\n\n".join(parts)
+
+
 def ablation(results: Row) -> str:
     keys = [k for k in results["rows"][0] if k != "variant"]
     text = "Small networks trained alike but for one thing.\n\n" + table(
@@ -303,6 +322,7 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "stacks": ("Stacks of dates", stacks),
     "trust": ("Trust", trust),
     "fusion": ("Fusion", fusion),
+    "restore": ("Gaps and blur", restore),
     "ablation": ("Training", ablation),
     "invariance": ("One image, however it is cut", invariance),
 }

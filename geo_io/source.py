@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from geo_io.grid import Grid
 from geo_io.values import Units, Values, from_intensity
 
-__all__ = ["Metadata", "Sample", "Source", "columns", "encoded", "sample", "sample_windows", "scene_strips"]
+__all__ = ["Metadata", "Sample", "Source", "columns", "encoded", "fitted", "sample", "sample_windows", "scene_strips"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,23 @@ def encoded(intensity: NDArray[np.floating[Any]], units: Units, metadata: Metada
         out[out == fill] += np.float32(max(abs(float(fill)) * 1e-6, 1e-6))
     np.copyto(out, fill, where=~np.isfinite(out))
     return out
+
+
+def fitted(values: NDArray[np.floating[Any]], dtype: str, nodata: float | None) -> NDArray[np.float32]:
+    """Return stored values as a file of this dtype holds them: whole numbers rounded and clipped, none of them nodata.
+
+    A float that happens to equal nodata is moved by a millionth, a whole number by one. NaN stays NaN.
+    """
+    if "int" in dtype:
+        info = np.iinfo(dtype)
+        most = np.nextafter(np.float32(info.max), np.float32(0)) if info.bits > 24 else info.max
+        values = np.clip(np.rint(values), info.min, most)
+        step = -1.0 if nodata is not None and nodata >= most else 1.0
+    else:
+        step = 0.0 if nodata is None or math.isnan(nodata) else max(abs(nodata) * 1e-6, 1e-6)
+    if nodata is not None and not math.isnan(nodata):
+        values = np.where(values == np.float32(nodata), nodata + step, values)
+    return values.astype(np.float32)
 
 
 @runtime_checkable

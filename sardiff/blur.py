@@ -1,11 +1,16 @@
-"""Blurring by a separable window."""
+"""Blurring by a separable window, and filling gaps by it."""
+
+import math
 
 import torch
 from torch import Tensor
 
 from sardiff.arrays import Images
 
-__all__ = ["blurred", "gaussian_window"]
+__all__ = ["blurred", "filled", "gaussian_window"]
+
+SCALES = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0)  # pixels: standard deviations of the windows that fill gaps
+ENOUGH = 0.125  # share of a window that must be measured for its mean to count alone
 
 
 def gaussian_window(radius: int, deviation: float) -> Tensor:
@@ -31,6 +36,23 @@ def blurred(x: Images, window: Tensor) -> Images:
     with torch.autocast(x.device.type, enabled=False):
         x = x if x.dtype == torch.float64 else x.float()
         return _banded(window.to(x), x.shape[2]) @ x @ _banded(window.to(x), x.shape[3])
+
+
+def filled(image: Images) -> Images:
+    """Return images with gaps (NaN) filled by means of their surroundings, of windows as small as serve.
+
+    Each pixel takes the mean of what a Gaussian window around it holds; where that is less than `ENOUGH` of the window,
+    more and more of it from the window of twice the size.
+    """
+    known = image.isfinite()
+    values, weights = torch.where(known, image, 0.0), known.to(image)
+    out = (values.sum(dim=(2, 3), keepdim=True) / weights.sum(dim=(2, 3), keepdim=True).clamp_min(1)).expand_as(image)
+    for scale in SCALES:
+        window = gaussian_window(math.ceil(3 * scale), scale)
+        weight = blurred(weights, window)
+        mean = blurred(values, window) / weight.clamp_min(1e-6)
+        out = torch.lerp(out, mean, (weight / ENOUGH).clamp(0, 1))
+    return torch.where(known, image, out)
 
 
 def _banded(window: Tensor, count: int) -> Tensor:

@@ -10,7 +10,9 @@ import click
 import pytest
 
 from sardiff.cli import COMMANDS, cli
+from sardiff.tasks.deblur import METHODS as DEBLUR_METHODS
 from sardiff.tasks.despeckle import METHODS
+from sardiff.tasks.fill import METHODS as FILL_METHODS
 from sardiff.tasks.fuse import METHODS as FUSE_METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,7 +87,8 @@ def test_the_readme_names_every_command_and_method():
     readme = text("README.md")
     assert [name for name in COMMANDS if f"| `sardiff {name}` |" not in readme] == []
     assert [name for name in METHODS if name != "auto" and f"| `{name}`" not in readme] == []
-    assert [name for name in FUSE_METHODS if name != "auto" and f"`{name}`" not in readme] == []
+    others = (*FUSE_METHODS, *FILL_METHODS, *DEBLUR_METHODS)
+    assert [name for name in others if name != "auto" and f"`{name}`" not in readme] == []
 
 
 def test_the_architecture_names_every_module():

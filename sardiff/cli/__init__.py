@@ -22,6 +22,8 @@ COMMANDS = {  # in the order people need them; said here so that `sardiff --help
     "inspect": "Say what a file is: values, georeferencing, looks, correlation of speckle.",
     "despeckle": "Take the speckle out of a SAR scene; same grid, same units.",
     "fuse": "Fuse a SAR and an optical scene into one image.",
+    "fill": "Fill the gaps of a scene: nodata, clouds, missing lines.",
+    "deblur": "Take a known blur out of a scene.",
     "score": "Compare a scene before and after, with or without the truth.",
     "report": "Write one HTML page on a result: before and after, uncertainty, numbers.",
     "simulate": "Make a georeferenced radar scene whose truth is known.",

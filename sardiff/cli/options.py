@@ -19,10 +19,13 @@ __all__ = [
     "looks",
     "looks_option",
     "overwrite",
+    "physical",
     "progress",
     "reading",
     "reporting",
+    "sampling",
     "solving",
+    "storing",
     "whole_numbers",
     "writing",
 ]
@@ -194,6 +197,58 @@ def reporting(command: Function) -> Function:
         command,
         click.option("--report", "with_report", is_flag=True, help="Also write a page to look at, OUT.html."),
         click.option("--report-file", type=click.Path(path_type=Path, dir_okay=False), help="The same, to this file."),
+    )
+
+
+def physical(command: Function) -> Function:
+    """Options that say what an image that need not be backscatter is."""
+    return _with(
+        command,
+        click.option(
+            "--values",
+            type=click.Choice(("physical", "intensity", "amplitude", "db"), case_sensitive=False),
+            default="physical",
+            show_default=True,
+            help="What the pixels mean: physical (reflectance, counts, ...), or backscatter without speckle.",
+        ),
+        click.option(
+            "--bands", callback=whole_numbers, metavar="1,2,...", help="Bands to use, counted from 1; all by default."
+        ),
+    )
+
+
+def sampling(command: Function) -> Function:
+    """Options of what is drawn from a prior."""
+    return _with(
+        command,
+        click.option("--steps", type=click.IntRange(min=1), help="Steps of the method; its own number by default."),
+        click.option("--samples", type=click.IntRange(min=1), help="Samples to average; by the method by default."),
+        click.option("--uncertainty", is_flag=True, help="Also write the spread of the samples, OUT_std.tif."),
+        click.option(
+            "--uncertainty-file", type=click.Path(path_type=Path, dir_okay=False), help="The same, to this file."
+        ),
+        click.option(
+            "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Same seed, same image."
+        ),
+        click.option("--weights", type=click.Path(path_type=Path), help="Another prior."),
+    )
+
+
+def storing(command: Function) -> Function:
+    """Options of an output in the units of the input."""
+    return _with(
+        command,
+        click.option(
+            "--dtype",
+            type=click.Choice(("input", "float32")),
+            default="input",
+            show_default=True,
+            help="Of the output: whole numbers stay whole, or not.",
+        ),
+        click.option(
+            "--compression", type=click.Choice(COMPRESSIONS), default="deflate", show_default=True, help="All lossless."
+        ),
+        overwrite,
     )
 
 

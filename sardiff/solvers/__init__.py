@@ -3,7 +3,9 @@
 from sardiff.solvers.base import Noise, Step, finite, last
 from sardiff.solvers.ddfm import ddfm
 from sardiff.solvers.ddim import ddim, ddpm, heun
+from sardiff.solvers.ddnm import ddnm
 from sardiff.solvers.diffpir import diffpir
+from sardiff.solvers.dpir import dpir
 from sardiff.solvers.dps import dps
 from sardiff.solvers.gibbs import gibbs
 from sardiff.solvers.moment import moment
@@ -18,8 +20,10 @@ __all__ = [
     "Step",
     "ddfm",
     "ddim",
+    "ddnm",
     "ddpm",
     "diffpir",
+    "dpir",
     "dps",
     "finite",
     "gibbs",

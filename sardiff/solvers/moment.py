@@ -1,16 +1,17 @@
 """Moment matching: the posterior covariance of the prior, sigma^2 J, kept whole."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
 
 from sardiff.arrays import Images
 from sardiff.likelihoods.gamma import GammaSpeckle
+from sardiff.operators import solve_shifted
 from sardiff.priors.base import Denoiser
 from sardiff.solvers.base import Noise, Step, renoise, start_from
 
-__all__ = ["moment", "solve_shifted"]
+__all__ = ["moment"]
 
 
 def moment(
@@ -61,27 +62,3 @@ def moment(
         del mean, state
         x = renoise(x, estimate, sigma, lower, eta, noise(i + 1))
         yield Step(lower, x, estimate)
-
-
-def solve_shifted(product: Callable[[Images], Images], b: Images, low: float, high: float, iterations: int) -> Images:
-    """Solve (low + V) w = b for positive V with spectrum in [0, high - low], by Chebyshev iteration.
-
-    Saad (2003), Iterative Methods for Sparse Linear Systems, Algorithm 12.1. `product` gives V v.
-    The error falls by (sqrt(k) - 1) / (sqrt(k) + 1) an iteration, k = high / low.
-    """
-    theta, delta = (high + low) / 2, (high - low) / 2
-    w = b / theta
-    if delta == 0 or iterations == 1:
-        return w
-    step = w
-    sigma1 = theta / delta
-    rho = 1 / sigma1
-    residual = b - low * step - product(step)
-    for k in range(iterations - 1):
-        rho_next = 1 / (2 * sigma1 - rho)
-        step = rho_next * rho * step + 2 * rho_next / delta * residual
-        rho = rho_next
-        w = w + step
-        if k < iterations - 2:
-            residual = residual - low * step - product(step)
-    return w

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo_io import Metadata
+from geo_io.source import fitted
 from sardiff.tasks.levels import Levels
 from sardiff.tasks.pair import Pair
 from sardiff.units import DARK, LEAST_GREY, grey_from_log_luminance
@@ -116,14 +117,5 @@ class Encode:
         if self.stored is not None:
             scale, offset = (np.array(n, np.float32)[:, None, None] for n in (self.stored.scales, self.stored.offsets))
             values = (values - offset) / scale
-        nodata = self.nodata
-        if self.dtype != "float32":
-            info = np.iinfo(self.dtype)
-            most = np.nextafter(np.float32(info.max), np.float32(0)) if info.bits > 24 else info.max
-            values = np.clip(np.rint(values), info.min, most)
-            step = -1.0 if nodata is not None and nodata >= most else 1.0
-        else:
-            step = 0.0 if nodata is None or math.isnan(nodata) else max(abs(nodata) * 1e-6, 1e-6)
-        if nodata is not None and not math.isnan(nodata):
-            values = np.where(values == np.float32(nodata), nodata + step, values)
-        return np.where(missing, np.float32(0.0 if nodata is None else nodata), values).astype(np.float32)
+        fill = np.float32(0.0 if self.nodata is None else self.nodata)
+        return np.where(missing, fill, fitted(values, self.dtype, self.nodata)).astype(np.float32)

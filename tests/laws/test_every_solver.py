@@ -8,6 +8,7 @@ import torch
 
 from sardiff.errors import SardiffError
 from sardiff.likelihoods.gamma import GammaSpeckle, log_speckle_moments
+from sardiff.operators import solve_shifted
 from sardiff.priors.gaussian import GaussianPrior, InverseGammaPrior, StationaryGaussianPrior
 from sardiff.priors.schedule import betas_to_sigmas, karras
 from sardiff.solvers import (
@@ -25,7 +26,6 @@ from sardiff.solvers import (
     posterior_samples,
     scoring,
 )
-from sardiff.solvers.moment import solve_shifted
 
 
 def noise(seed, shape=(1, 1, 64, 64), draw=torch.randn):

@@ -4,9 +4,12 @@ import click
 import pytest
 
 from geo_io import write
+from sardiff.cli import deblur as deblur_command
+from sardiff.cli import fill as fill_command
 from sardiff.cli import fuse as command
 from sardiff.cli import options
-from sardiff.tasks import despeckle, fuse
+from sardiff.tasks import deblur, despeckle, fill, fuse
+from sardiff.tasks.gaps import WIDEST
 
 
 def test_choices_are_those_of_the_tasks():
@@ -14,6 +17,9 @@ def test_choices_are_those_of_the_tasks():
     assert options.QUALITIES == despeckle.QUALITIES
     assert options.COMPRESSIONS == write.COMPRESSIONS
     assert command.METHODS == fuse.METHODS
+    assert fill_command.METHODS == fill.METHODS
+    assert deblur_command.METHODS == deblur.METHODS
+    assert next(o for o in fill_command.fill.params if o.name == "max_gap").default == WIDEST
     assert next(o for o in command.fuse.params if o.name == "weight").default == fuse.Fuse().weight
 
 
@@ -27,6 +33,14 @@ def test_looks_are_auto_or_a_positive_number():
     for wrong in ("0", "-1", "nan", "inf", "four", ""):
         with pytest.raises(click.BadParameter, match="neither 'auto' nor a number > 0"):
             read(options.looks, wrong)
+
+
+def test_noise_is_auto_or_a_positive_number():
+    assert read(deblur_command.noise, "auto") == "auto"
+    assert read(deblur_command.noise, "0.02") == 0.02
+    for wrong in ("0", "-1", "nan", "inf", "some", ""):
+        with pytest.raises(click.BadParameter, match="neither 'auto' nor a number > 0"):
+            read(deblur_command.noise, wrong)
 
 
 def test_correlation_is_a_word_or_at_least_one():

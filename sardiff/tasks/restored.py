@@ -1,0 +1,200 @@
+"""What of a restored image goes into files or an array: pixels as their input stores them, and their spread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo_io import Metadata, ReadError, Source, check_output, is_safe
+from geo_io.source import encoded, fitted
+from sardiff.errors import SettingsError
+from sardiff.priors.base import Prior
+from sardiff.provenance import digest, record
+from sardiff.tasks.gaps import Known
+from sardiff.tasks.inputs import open_source
+from sardiff.tasks.scene import Output, restore_scene
+from sardiff.tasks.tones import Tones
+from tiling import Apply, Layout
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Restored", "check_outputs", "open_image", "restored_array", "tags_of", "write_restored"]
+
+
+def open_image(scene: Any, *, values: str, bands: tuple[int, ...] | None = None) -> Source:
+    """Open a raster or DataArray that need not be backscatter.
+
+    Raises
+    ------
+    SettingsError
+        If it is a Sentinel-1 product, or complex: these are speckled.
+    """
+    known = ("physical", "intensity", "amplitude", "db")
+    if values not in known:
+        raise SettingsError(f"values must be one of {', '.join(known)}, got {values!r}.")
+    if isinstance(scene, str | Path) and is_safe(Path(scene)):
+        raise SettingsError(f"{scene} is a Sentinel-1 product, which has speckle: despeckle it first.")
+    try:
+        return open_source(scene, values=values, bands=bands)
+    except ReadError as error:
+        if "complex" not in str(error):
+            raise
+        name = scene if isinstance(scene, str | Path) else "the DataArray"
+        raise SettingsError(f"{name} is complex, and has speckle: despeckle it first.") from error
+
+
+class Restored:
+    """From what tiles yield, the log that priors know (`Tones.log`), to what the file of the input stores.
+
+    Where it is NaN, pixels are as they were stored, to the last bit.
+
+    Parameters
+    ----------
+    known : Known
+        The scene.
+    tones : Tones
+        Of it.
+    dtype : {"input", "float32"}
+        Whether whole numbers stay whole.
+    """
+
+    def __init__(self, known: Known, tones: Tones, dtype: Literal["input", "float32"] = "input") -> None:
+        if dtype not in ("input", "float32"):
+            raise SettingsError(f"dtype must be 'input' or 'float32', got {dtype!r}.")
+        self.known, self.source, self.tones = known, known.source, tones
+        source, self.bands = known.source, known.shape[0]
+        stored = source.metadata.stored_dtype
+        self.dtype = stored if dtype == "input" and "int" in stored else "float32"
+        self.nodata = source.metadata.nodata
+        if self.dtype != "float32" and self.nodata is not None and math.isnan(self.nodata):
+            self.nodata = None
+
+    def __call__(self, core: NDArray[np.float32], rows: slice, cols: slice) -> NDArray[np.float32]:
+        """Return the restored bands."""
+        log = core[: self.bands]
+        units = self.source.values
+        assert units != "complex"
+        values = self.tones.pixels(log) + self.tones.darker(self.source[slice(0, self.bands), rows, cols])
+        out = fitted(encoded(values, units, self.source.metadata), self.dtype, self.nodata)
+        out = np.where(np.isnan(log), self.source.stored(rows, cols), out)
+        if self.dtype != "float32":
+            out = np.nan_to_num(out, nan=0.0 if self.nodata is None else self.nodata)
+        return out.astype(np.float32)
+
+    def spread(self, core: NDArray[np.float32], rows: slice, cols: slice) -> NDArray[np.float32]:
+        """Return the standard deviation (bands, rows, cols): 0 where only measured, NaN where nothing is known."""
+        log, spread = core[: self.bands], core[self.bands :]
+        scale = np.abs(np.array(self.source.metadata.scales, np.float32))[:, None, None]
+        out = self.tones.deviation(log, spread) / scale
+        untouched = np.where(np.isnan(self.known[slice(0, self.bands), rows, cols]), np.float32(np.nan), np.float32(0))
+        return np.where(np.isnan(log), untouched, out).astype(np.float32)
+
+    def outputs(self, final: Path, spread: Path | None) -> list[Output]:
+        """The files: the bands, and perhaps their spread."""
+        metadata = replace(self.source.metadata, stored_dtype=self.dtype, nodata=self.nodata)
+        files = [Output(final, slice(0, self.bands), self, metadata, self.nodata, dtype=self.dtype)]
+        if spread is not None:
+            names = metadata.descriptions or (None,) * self.bands
+            about = replace(
+                metadata,
+                descriptions=tuple(f"{name or f'band {i}'}, spread of samples" for i, name in enumerate(names, 1)),
+                scales=(1.0,) * self.bands,
+                offsets=(0.0,) * self.bands,
+                nodata=math.nan,
+                stored_dtype="float32",
+            )
+            files.append(Output(spread, slice(0, 2 * self.bands), self.spread, about, math.nan, self.bands))
+        return files
+
+
+def check_outputs(wanted: Sequence[Path], inputs: Sequence[Path], overwrite: bool) -> None:
+    """Raise unless all files of a result can be written, under names of their own."""
+    for path in wanted:
+        check_output(path, inputs, overwrite)
+    if len({path.resolve() for path in wanted}) < len(wanted):
+        raise SettingsError(f"{wanted[0]} and the files beside it need different names.")
+
+
+def tags_of(
+    task: str, source: Source, tones: Tones, prior: Prior | None, settings: Mapping[str, Any], **further: Any
+) -> dict[str, str]:
+    """Return the provenance of a result."""
+    if prior is not None:
+        further["prior"] = {"name": prior.name, "sha256": prior.sha256, "local": prior.local}
+    return record(
+        settings={"task": task, **settings},
+        input={"name": Path(source.name).name, "values": source.values},
+        ranges={f"band {i}": ends for i, ends in enumerate(tones.ranges, start=1)},
+        **further,
+    )
+
+
+def write_restored(
+    tiled: Any,
+    apply: Apply,
+    layout: Layout,
+    outputs: Sequence[Output],
+    *,
+    out_bands: int,
+    tags: Mapping[str, str],
+    **running: Any,
+) -> None:
+    """Restore a scene into files: `restore_scene`, with the fingerprint of all that the tags say decides them."""
+    decides = {name: digest({"": text}) for name, text in tags.items()}
+    fingerprint = {
+        **decides,
+        "input": tiled.identity,
+        "tiles": f"{layout.tile} + {layout.overlap}",
+        "outputs": ", ".join(f"{output.path.name} {output.dtype}" for output in outputs),
+    }
+    restore_scene(tiled, apply, layout, outputs, out_bands=out_bands, fingerprint=fingerprint, tags=tags, **running)
+
+
+def restored_array(
+    da: xr.DataArray,
+    tiled: Any,
+    apply: Apply,
+    layout: Layout,
+    encode: Restored,
+    *,
+    tags: Mapping[str, str],
+    uncertainty: bool,
+    batch: int,
+) -> xr.DataArray:
+    """Return the restored DataArray, lazy; with `uncertainty` of a new first dimension "estimate"."""
+    import dask.array
+    import xarray as xr
+
+    from geo_io import to_dataarray
+    from tiling import map_tiles
+
+    bands = encode.bands
+    count = bands * (2 if uncertainty else 1)
+    logs = map_tiles(apply, tiled, layout, out_bands=count, batch=batch)
+
+    def stored(block: NDArray[np.float32], encode: Restored, block_info: Any = None) -> NDArray[np.float32]:
+        (r0, r1), (c0, c1) = block_info[0]["array-location"][1:]
+        rows, cols = slice(r0, r1), slice(c0, c1)
+        mean = encode(block, rows, cols)
+        return np.concatenate([mean, encode.spread(block, rows, cols)]) if uncertainty else mean
+
+    data = dask.array.map_blocks(stored, logs, encode, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    mean = to_dataarray(data[:bands], da, attrs=tags)
+    if not uncertainty:
+        return mean
+    spread = to_dataarray(data[bands:], da, attrs={**tags, "long_name": "spread of samples"})
+    dimension = xr.Variable("estimate", ["mean", "standard deviation"])
+    return xr.concat([mean, spread], dim=dimension, combine_attrs="override")
+
+
+def metadata_of_classes(names: Mapping[str, int]) -> Metadata:
+    """What a file of one band of classes says of itself."""
+    said = ", ".join(f"{value}: {what}" for what, value in names.items())
+    return Metadata(descriptions=(said,), scales=(1.0,), offsets=(0.0,), stored_dtype="uint8")
