@@ -4,6 +4,7 @@
 #   make test       make the environment, then run the tests (a few minutes)
 #   make check      the whole gate: format, lint, types, imports, doctests, tests
 #   make test-all   the tests that take longer too, and those of the built wheel
+#   make notebooks  execute the notebooks, from top to bottom and small
 #   make lint       format, lint, types, imports
 #   make bench      measure quality, speed, trust and durability into benchmarks/results, and write docs/results.md (hours)
 #   make weights    train the two shipped networks on IMAGES into weights/ (docs/training.md; hours, resumes)
@@ -30,7 +31,7 @@ INSTALLED := $(VENV)/.installed
 RUN := $(BIN)/python -m pytest $(PYTEST)
 WITH_DOCTESTS := --doctest-modules tests sardiff tiling geo_io
 
-.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all bench weights demo clean
+.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all notebooks bench weights demo clean
 .DEFAULT_GOAL := help
 
 help:
@@ -69,13 +70,16 @@ imports: $(INSTALLED)
 check: lint test
 
 test: $(INSTALLED)
-	$(RUN) -m "not slow and not wheel" $(WITH_DOCTESTS)
+	$(RUN) -m "not slow and not wheel and not notebook" $(WITH_DOCTESTS)
 
 test-slow: $(INSTALLED)
 	$(RUN) -m "slow and not wheel" tests
 
 test-wheel: $(INSTALLED)
 	$(RUN) -m wheel tests
+
+notebooks: $(INSTALLED)
+	$(RUN) -m notebook tests/test_notebooks.py
 
 test-all: $(INSTALLED)
 	$(RUN) $(WITH_DOCTESTS)
@@ -98,5 +102,5 @@ weights: $(INSTALLED)
 		--start weights/log_intensity.safetensors
 
 clean:
-	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf demo notebooks/output build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	find sardiff tiling geo_io tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
