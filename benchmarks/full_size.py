@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,12 @@ def mirrored(places: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 
 def write_sar(path: Path, side: int, intensity: NDArray[np.float32]) -> None:
     import rasterio
-    from rasterio.transform import from_origin
+    from affine import Affine
 
     rng = np.random.default_rng(0)
     size = len(intensity)
     cols = mirrored(np.arange(side, dtype=float), size).astype(int)
-    place = {"crs": SAR_CRS, "transform": from_origin(*CORNER, SAR_STEP, SAR_STEP)}
+    place = {"crs": SAR_CRS, "transform": Affine(SAR_STEP, 0, CORNER[0], 0, -SAR_STEP, CORNER[1])}
     profile = {"driver": "GTiff", "width": side, "height": side, "count": 1, "dtype": "float32", "nodata": 0.0}
     with rasterio.open(path, "w", **profile, **place) as dataset:
         dataset.set_band_unit(1, "intensity")
@@ -74,8 +74,8 @@ def write_sar(path: Path, side: int, intensity: NDArray[np.float32]) -> None:
 
 def write_optical(path: Path, side: int, sar_side: int, reflectance: NDArray[np.float32]) -> None:
     import rasterio
+    from affine import Affine
     from pyproj import Transformer
-    from rasterio.transform import from_origin
     from scipy.ndimage import map_coordinates
 
     there = Transformer.from_crs(SAR_CRS, OPTICAL_CRS, always_xy=True)
@@ -83,7 +83,7 @@ def write_optical(path: Path, side: int, sar_side: int, reflectance: NDArray[np.
     half = sar_side * SAR_STEP / 2
     east, north = there.transform(CORNER[0] + half, CORNER[1] - half)
     left, top_edge = east - side * OPTICAL_STEP / 2, north + side * OPTICAL_STEP / 2
-    place = {"crs": OPTICAL_CRS, "transform": from_origin(left, top_edge, OPTICAL_STEP, OPTICAL_STEP)}
+    place = {"crs": OPTICAL_CRS, "transform": Affine(OPTICAL_STEP, 0, left, 0, -OPTICAL_STEP, top_edge)}
     profile = {"driver": "GTiff", "width": side, "height": side, "count": 3, "dtype": "uint16", "nodata": 0}
     size, coarse = reflectance.shape[1], np.linspace(0, side - 1, 65)
     with rasterio.open(path, "w", **profile, **place, tiled=True, blockxsize=STRIP, blockysize=STRIP) as dataset:
@@ -107,12 +107,6 @@ def write_optical(path: Path, side: int, sar_side: int, reflectance: NDArray[np.
                 )
 
 
-def events(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
-    assert process.stdout is not None
-    for line in process.stdout:
-        yield json.loads(line)
-
-
 def run(
     words: Sequence[str], environment: dict[str, str], kill_at: tuple[str, float] | None, seconds: float | None = None
 ) -> dict[str, Any]:
@@ -121,7 +115,9 @@ def run(
     process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
     last: dict[str, Any] = {}
     resumed = 0
-    for event in events(process):
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
         if event["event"] != "progress":
             continue
         last, resumed = event, max(resumed, event["resumed"])
@@ -131,6 +127,7 @@ def run(
             break
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close()
     if process.returncode not in (0, -signal.SIGKILL):
         raise SystemExit(f"{' '.join(words)} ended with {process.returncode}")
     return {

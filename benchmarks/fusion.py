@@ -5,11 +5,12 @@ does: the mean of red, green and blue, and decibels, each from its 1 to its 99 %
 A is the optical image, B the despeckled SAR image, F their fusion. Every method has the same weight. Metrics are those
 of `sardiff score --fusion`; CE is better where it is lower, all others where they are higher.
 
-Beside the methods stand the two sources themselves: to copy one of them is best in MI and VIF, and no fusion. Seconds
-are those of the processor, without despeckling, per megapixel of one tile.
+Beside the methods stand the two sources themselves: to copy one of them is best in MI and VIF, and no fusion; and the
+"restored mean", where the methods with a prior begin and whose edges they follow: what the prior and the Laplace terms
+make of it is the difference. Seconds are those of the processor, without despeckling, per megapixel of one tile.
 
 "water": of the Sen1Floods11 pair, how well one threshold on a grey image tells hand-drawn water from land, within a few
-pixels of its edge (area under the ROC curve; 0.5: not at all).
+pixels of its edge (area under the ROC curve; 0.5: not at all); also by "dps" of other weights.
 
 With `--out FOLDER`: optical | SAR | fused by four methods, a picture for each pair.
 """
@@ -27,11 +28,13 @@ from typing import Any
 import dask
 import numpy as np
 import record
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 from scipy.stats import rankdata
 
 from geo_io import open_raster
+from sardiff.classical.restored_mean import restored_mean
 from sardiff.metrics import FUSION_BETTER, fusion_metrics, to_grey8
 from sardiff.tasks.despeckle_scene import despeckle_file
 from sardiff.tasks.fuse import METHODS, Fuse, FuseTiles, overlap_for
@@ -43,6 +46,8 @@ from sardiff.tasks.scene import scene_layout
 from sardiff.units import grey_from_log_luminance
 from tiling import Span, Tile, Window, map_tiles
 
+BESIDE = ("optical", "SAR", "restored mean")  # rows that are no method, and have no rank
+WATER_WEIGHTS = (0.7, 0.9, 1.0)
 SHOWN = ("brovey", "pyramid", "gradient-transfer", "dps")  # in pictures
 MEASURES = ("mi", "nmi", "ce", "psnr", "ssim", "vif", "viff", "qabf", "scd", "en", "sd", "sf", "ag")
 DECIDE = ("mi", "psnr", "ssim", "viff")
@@ -142,15 +147,30 @@ def fused(case: Opened, method: str, options: argparse.Namespace) -> tuple[Image
     return grey_from_log_luminance(logs), seconds
 
 
-def score(case: Opened, method: str, grey: Image) -> dict[str, float]:
-    """Metrics of one result, against the greys of both sources."""
+def greys(case: Opened) -> tuple[Image, Image]:
+    """Both sources, whole."""
     pixels = case.clean[tuple(slice(0, n) for n in case.clean.shape)]  # type: ignore[index]
     optical, sar = case.levels.grey(pixels)
-    result = {"optical": optical, "SAR": sar}.get(method, grey)
-    if result.shape != optical.shape:  # "joint" on a grid of its own: a metre or less away, if the shapes agree
+    return optical, sar
+
+
+def beside(case: Opened, name: str, options: argparse.Namespace) -> Image:
+    """What stands in the table beside the methods."""
+    optical, sar = greys(case)
+    if name != "restored mean":
+        return {"optical": optical, "SAR": sar}[name]
+    seen = np.isfinite(optical) & np.isfinite(sar)
+    light, radar = (torch.from_numpy(np.where(seen, image, 0.5))[None, None] for image in (optical, sar))
+    return np.where(seen, restored_mean(light, radar, options.weight).numpy()[0, 0], np.nan)
+
+
+def score(case: Opened, grey: Image) -> dict[str, float]:
+    """Metrics of one result, against the greys of both sources."""
+    optical, sar = greys(case)
+    if grey.shape != optical.shape:  # "joint" on a grid of its own: a metre or less away, if the shapes agree
         return {}
     seen = np.isfinite(optical) & np.isfinite(sar)
-    images = [to_grey8(np.where(seen, image, np.nan), 0.0, 1.0) for image in (optical, sar, result)]
+    images = [to_grey8(np.where(seen, image, np.nan), 0.0, 1.0) for image in (optical, sar, grey)]
     return {name: value for name, value in fusion_metrics(*images).items() if name in MEASURES}
 
 
@@ -182,7 +202,7 @@ def ranks(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         mean = {key: float(np.nanmean([row[key] for row in own])) for key in own[0] if key in MEASURES}
         seconds = _median([row["cpu s/MP"] for row in own])
         means.append({"method": method, **mean, "cpu s/MP": seconds, "pairs": len(own)})
-    real = [row for row in means if row["method"] not in ("optical", "SAR")]
+    real = [row for row in means if row["method"] not in BESIDE]
     for row in means:
         for key in DECIDE:
             sign = 1 if FUSION_BETTER[key] == "higher" else -1
@@ -200,8 +220,7 @@ def picture(case: Opened, images: dict[str, Image], to: Path) -> None:
     """Optical | SAR | fused by four methods, at most 512 pixels high each."""
     from skimage.io import imsave
 
-    pixels = case.clean[tuple(slice(0, n) for n in case.clean.shape)]  # type: ignore[index]
-    optical, sar = case.levels.grey(pixels)
+    optical, sar = greys(case)
     parts = [optical, sar, *(images[name] for name in SHOWN if name in images)]
     whole = np.concatenate([np.clip(np.nan_to_num(part[:512, :512]), 0, 1) for part in parts], axis=1)
     imsave(to, (255 * whole).astype(np.uint8), check_contrast=False)
@@ -232,15 +251,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for two in chosen:
             case = opened(two, Path(folder), options.quality)
             images: dict[str, Image] = {}
-            for method in ("optical", "SAR", *methods):
-                grey, seconds = (np.empty(0), None) if method in ("optical", "SAR") else fused(case, method, options)
+            for method in (*BESIDE, *methods):
+                grey, seconds = (
+                    (beside(case, method, options), None) if method in BESIDE else fused(case, method, options)
+                )
                 images[method] = grey
-                found = score(case, method, grey)
+                found = score(case, grey)
                 if found:
                     rows.append({"pair": two.name, "method": method, **found, "cpu s/MP": seconds})
             print(f"{two.name}: done", file=sys.stderr, flush=True)
             if two.labels:
-                water = water_rows(case, images)
+                water = water_rows(case, images, options)
             if options.out:
                 picture(case, images, options.out / f"fused-{two.name}.png")
     means = ranks(rows)
@@ -252,12 +273,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     record.emit("fusion", options, results, began=began)
 
 
-def water_rows(case: Opened, images: dict[str, Image]) -> list[dict[str, Any]]:
+def water_rows(case: Opened, images: dict[str, Image], options: argparse.Namespace) -> list[dict[str, Any]]:
     """How separable water is near its edge, in both sources and in what each method makes of them."""
-    pixels = case.clean[tuple(slice(0, n) for n in case.clean.shape)]  # type: ignore[index]
-    optical, sar = case.levels.grey(pixels)
     water, near = water_edge(case.two)
-    whole = {"optical": optical, "SAR": sar, **{name: image for name, image in images.items() if image.size}}
+    whole = dict(images)
+    for weight in () if options.quick else WATER_WEIGHTS:
+        given = argparse.Namespace(**{**vars(options), "weight": weight})
+        whole[f"dps, weight {weight:g}"] = fused(case, "dps", given)[0]
     return [{"image": name, "AUC": separability(image, water, near)} for name, image in whole.items()]
 
 

@@ -28,7 +28,10 @@ def load(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize(
     "name",
-    ["quality", "real", "trust", "despeckle_peers", "correlated", "ablation", "stacks", "engine", "kill", "invariance"],
+    [
+        *("quality", "real", "trust", "despeckle_peers", "correlated", "ablation", "stacks", "engine", "kill"),
+        *("invariance", "fusion", "luminance", "full_size"),
+    ],
 )
 def test_each_says_how_it_is_used(load, name, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -262,6 +265,21 @@ def test_resampled_speckle_has_the_looks_that_peers_are_told(load):
         noise, _ = module.draw(kind, (256, 256), 1, np.random.default_rng(0))
         assert noise.mean() == pytest.approx(1, abs=0.05)
         assert noise.mean() ** 2 / noise.var() == pytest.approx(module.expected_looks(kind, 1), rel=0.1)
+
+
+@pytest.mark.slow
+def test_whole_scenes_are_fused_killed_and_resumed(load, capsys):
+    load("full_size").main(["--quick", "--threads", "2"])
+    found = json.loads(capsys.readouterr().out)["results"]
+    assert found["finished"]
+    assert found["same pixels as without a kill"]
+    assert found["left behind"] == []
+    assert [row["ended"] for row in found["runs"]] == ["killed", "killed", "done", "done"]
+
+
+def test_a_mirrored_line_goes_to_and_fro(load):
+    places = load("full_size").mirrored(np.arange(-3.0, 9.0), 4)
+    np.testing.assert_array_equal(places, [3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2])
 
 
 @pytest.mark.parametrize("factor", [2, 3])

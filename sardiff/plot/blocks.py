@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from geo_io import Raster
 
-__all__ = ["Blocks", "Overview", "overview", "reduction", "strips"]
+__all__ = ["SIDE", "Blocks", "Overview", "overview", "reduction", "strips"]
 
 SIDE = 1024  # pixels of an overview's longer side
 BUDGET = 4_000_000  # values read at once, all bands together

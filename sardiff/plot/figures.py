@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from geo_io import Grid, require_same
 from geo_io.values import Units
-from sardiff.plot.blocks import Blocks, overview, reduction, strips
+from sardiff.plot.blocks import SIDE, Blocks, overview, reduction, strips
 from sardiff.plot.composites import Composite
 from sardiff.plot.counts import Histogram
 from sardiff.plot.grey import UNIT_NAMES, Stretch, largest
@@ -157,7 +157,7 @@ def looks_map(
     from matplotlib.colors import LogNorm
 
     source = one_band(opened(scene, values=values, band=band))
-    blocks = Blocks(source.shape, reduction(source.shape[1:], 1024), squares=True)
+    blocks = Blocks(source.shape, reduction(source.shape[1:], SIDE), squares=True)
     for part in strips(source.shape, blocks.step):
         blocks.add(source[slice(0, 1), part, slice(0, source.shape[2])], part.start)
     style = {"cmap": colour_map("looks"), "norm": LogNorm(1.0, MOST_LOOKS, clip=True)}
@@ -198,7 +198,7 @@ def before_after(
     grid = sources["before"].grid
     panels = [_Panel(name, source, overview(source).pixels[0]) for name, source in sources.items()]
     chosen = Stretch.of(*(panel.small for panel in panels))
-    rows, cols = busiest(chosen.values(panels[-1].small), reduction(grid.shape, 1024), grid.shape)
+    rows, cols = busiest(chosen.values(panels[-1].small), reduction(grid.shape, SIDE), grid.shape)
     styles: list[tuple[Callable[[Any], Any], dict[str, Any]]]
     styles = [(chosen.values, {"cmap": colour_map("grey"), "vmin": chosen.low, "vmax": chosen.high})] * len(panels)
     if spread is not None:

@@ -52,7 +52,7 @@ def coloured_uri(shares: NDArray[np.floating[Any]], name: str) -> str:
     """
     known = np.isfinite(shares)
     index = np.where(known, np.rint(np.clip(np.nan_to_num(shares), 0, 1) * (SHADES - 1)) + 1, 0).astype(np.uint8)
-    image = Image.fromarray(index, mode="L")
+    image = Image.fromarray(index)
     image.putpalette(bytes(3) + ramp(name).tobytes())
     return _uri(image, "PNG", transparency=0, optimize=False, compress_level=9)
 

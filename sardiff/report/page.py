@@ -169,7 +169,8 @@ def _tiles(scenes: Scenes, survey: Survey, table: Table) -> list[tuple[str, str]
             tiles.append(
                 (f"\u00b1 {short(float(np.nanmedian(spread)))} dB", "typical standard deviation of the result")
             )
-    return tiles
+    band = f" ({scenes.bands[0]})" if len(scenes.bands) > 1 else ""
+    return [(number, phrase + band) for number, phrase in tiles]
 
 
 def _numbers(table: Table, *, several: bool, fused: bool) -> str:
@@ -264,7 +265,10 @@ def _words(key: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, depth: int = 4) -> str:
+    """A value of JSON as words; what lies deeper is left out."""
+    if not depth:
+        return "\u2026"
     if value is None:
         return "not set"
     if isinstance(value, bool):
@@ -272,9 +276,9 @@ def _plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list | tuple):
-        return ", ".join(_plain(part) for part in value[:MOST_TAGS])
+        return ", ".join(_plain(part, depth - 1) for part in value[:MOST_TAGS])
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_plain(part)}" for key, part in list(value.items())[:MOST_TAGS])
+        return ", ".join(f"{key}: {_plain(part, depth - 1)}" for key, part in list(value.items())[:MOST_TAGS])
     return str(value)
 
 

@@ -54,7 +54,7 @@ def given_places(windows: tuple[tuple[int, int, int], ...], shape: tuple[int, in
                 f"The window {row},{col},{size} does not lie in the scene of {shape[0]} x {shape[1]} pixels, or is "
                 f"smaller than 8: give row, column and size of a window inside."
             )
-        title = f"Row {row}, column {col}"
+        title = f"{size} at row {row}, column {col}"
         places.append(
             Place(title, f"{size} x {size} pixels, as asked for.", slice(row, row + size), slice(col, col + size))
         )

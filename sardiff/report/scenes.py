@@ -71,7 +71,7 @@ class Scenes:
             if key.startswith("SARDIFF_"):
                 try:
                     found[key.removeprefix("SARDIFF_").lower()] = json.loads(text)
-                except ValueError:
+                except (ValueError, RecursionError):
                     found[key.removeprefix("SARDIFF_").lower()] = text
         return found
 
@@ -256,7 +256,7 @@ def _task(source: Source) -> str:
     try:
         said = json.loads(source.metadata.tags.get("SARDIFF_SETTINGS", "{}"))
         return str(said.get("task", "despeckle"))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ""
 
 
@@ -267,7 +267,7 @@ def _moved(fused: Source) -> list[str]:
         rows, cols = (float(pixels) for pixels in said["shift"])
         if said["applied"] is not True:
             return []
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return []
     return [
         f"The SAR image was moved by {rows:+.1f} rows and {cols:+.1f} columns before it was fused; it is shown, "

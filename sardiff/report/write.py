@@ -125,13 +125,10 @@ def write_report(
     progress(0.8)
     layers = layers_of(scenes, found, tables)
     places = wanted or _places(scenes, found)
-    lines = (
-        [(place, profile_row(scenes, place)) for place in places or [_everything(shape)]]
-        if (places or found.step == 1)
-        else []
-    )
-    rows = {place.title: row for place, row in lines}
     whole = _everything(shape)
+    profiled = places or ([whole] if found.step == 1 else [])
+    lines = [(place, profile_row(scenes, place)) for place in profiled]
+    rows = {place.title: row for place, row in lines}
     views = [View(whole.title, whole.rows, whole.cols, layers.overview(), _scale(found), line=rows.get(whole.title))]
     for place in places:
         own = {} if found.step == 1 else layers.window(place)
@@ -169,7 +166,6 @@ def _scale(found: Survey) -> str:
 
 def _write(final: Path, page: str, overwrite: bool) -> None:
     """Write beside the name, then rename; what comes up meanwhile is someone else's."""
-    existed = final.exists()
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(
@@ -180,7 +176,7 @@ def _write(final: Path, page: str, overwrite: bool) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.chmod(0o666 & ~_umask())
-        if final.exists() and not (overwrite or existed):
+        if final.exists() and not overwrite:
             raise WriteError(f"{final} was made by someone else meanwhile and is left as it is; give another name")
         temporary.replace(final)
     except OSError as error:

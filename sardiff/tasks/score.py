@@ -85,7 +85,7 @@ def open_result(path: str | os.PathLike[str], *, values: str = "auto", bands: tu
         try:
             said = json.loads(tag) if tag else {}
             kind = str(said.get("units") or said.get("values") or values)
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             kind = values
     known = {"complex": "intensity"}.get(kind, kind)
     return open_source(path, values=known if known in ("intensity", "amplitude", "db") else values, bands=bands)

@@ -288,8 +288,12 @@ def test_hostile_words_do_nothing(driver, scenes, tmp_path, raster):
 def test_a_phone_has_room_for_all_of_it(page):
     with opened(phone=True) as driver:
         viewer = Viewer(driver, page)
-        for part in ("document.documentElement", "document.querySelector('main')"):
-            assert viewer.script(f"return {part}.scrollWidth") <= PHONE["width"]
+        for width in (320, PHONE["width"]):
+            metrics = {"width": width, "height": PHONE["height"], "deviceScaleFactor": 2, "mobile": True}
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+            for part in ("document.documentElement", "document.querySelector('main')"):
+                assert viewer.script(f"return {part}.scrollWidth") <= width
+        viewer.wait()
         small = [
             b for b in driver.find_elements(By.CSS_SELECTOR, ".viewer .bar button, #theme") if b.size["height"] < 36
         ]
@@ -300,6 +304,18 @@ def test_a_phone_has_room_for_all_of_it(page):
         actions.pointer_action.move_to(viewer.stage, 0, 0).pointer_down().move_to(viewer.stage, -80, 4).pointer_up()
         actions.perform()
         assert viewer.clip == pytest.approx(50 - 100 * 80 / viewer.stage.size["width"], abs=1)
+        viewer.press("r")
+        whole = viewer.place
+        pinch = ActionBuilder(driver)
+        fingers = [pinch.add_pointer_input("touch", name) for name in ("one", "two")]
+        for finger, side in zip(fingers, (-1, 1), strict=True):
+            finger.create_pointer_move(x=side * 20, y=0, origin=viewer.stage)
+            finger.create_pointer_down(button=0)
+            finger.create_pointer_move(duration=200, x=side * 80, y=0, origin=viewer.stage)
+            finger.create_pointer_up(button=0)
+        pinch.perform()
+        assert viewer.place[2] == pytest.approx(4 * whole[2], rel=0.1)
+        assert viewer.script("return getComputedStyle(document.querySelector('.stage')).touchAction") == "none"
 
 
 def test_a_notebook_shows_a_swipe_in_a_frame(driver, tmp_path):

@@ -165,6 +165,9 @@ def test_hostile_names_and_tags_are_words(scenes, tmp_path, raster, made_by):
         "SARDIFF_SETTINGS": json.dumps({HOSTILE: HOSTILE, "list": [HOSTILE] * 500, "deep": {HOSTILE: {"a": HOSTILE}}}),
         "SARDIFF_INTERVALS": json.dumps({"90 %": HOSTILE}),
         "SARDIFF_LOOKS": HOSTILE,
+        "SARDIFF_DEEP": "[" * 500 + "]" * 500,
+        "SARDIFF_DEEPER": "[" * 200_000,
+        "SARDIFF_REGISTRATION": '{"shift": [1e999, "a"], "applied": true}',
         "TIFFTAG_COPYRIGHT": HOSTILE,
         "LONG": "x" * 100_000,
     }
@@ -349,6 +352,18 @@ def test_a_page_is_written_whole_or_not_at_all(scenes, tmp_path, run, monkeypatc
         write_report(a, b, out, looks=1.0, overwrite=True)
     assert out.read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html"]
+
+
+def test_what_came_up_meanwhile_is_left_as_it_is(scenes, tmp_path):
+    out = tmp_path / "r.html"
+
+    def meanwhile(share):
+        out.write_text("someone else's")
+
+    with pytest.raises(WriteError, match="made by someone else meanwhile"):
+        write_report(scenes / "scene.tif", scenes / "clean.tif", out, looks=1.0, progress=meanwhile)
+    assert out.read_text() == "someone else's"
+    assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
 
 
 def test_a_page_does_not_replace_what_it_is_about(scenes):
