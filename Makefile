@@ -91,6 +91,9 @@ bench: $(INSTALLED)
 	for script in quality real stacks correlated trust engine kill invariance; do \
 		$(BIN)/python benchmarks/$$script.py --save $(BENCH) || exit 1; \
 	done
+	$(BIN)/python benchmarks/restore.py --parts fill --save --name fill $(BENCH)
+	$(BIN)/python benchmarks/restore.py --parts deblur --save --name deblur $(BENCH)
+	$(BIN)/python benchmarks/restore.py --parts colour headroom --save --name colours $(BENCH)
 	$(BIN)/python benchmarks/summary.py
 
 # The recipe of the shipped networks: first the prior alone, then, from there, the network that reads the measurement.

@@ -273,6 +273,7 @@ def restore(results: Sequence[Row]) -> str:
             "Filling; PSNR of the filled pixels, `worth`: how much larger errors are than the spread of samples says.",
         ),
         ("colour", "Bands one by one, or luminance, whose gain goes to all bands."),
+        ("headroom", "Grey with and without room below a band's range."),
     ):
         for kind in dict.fromkeys(row["kind"] for row in results if row["task"] == task):
             rows = [row for row in results if (row["task"], row["kind"]) == (task, kind)]
@@ -344,7 +345,9 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "stacks": ("Stacks of dates", stacks),
     "trust": ("Trust", trust),
     "fusion": ("Fusion", fusion),
-    "restore": ("Gaps and blur", restore),
+    "fill": ("Gaps", restore),
+    "deblur": ("Blur", restore),
+    "colours": ("Blur, colours and range", restore),
     "luminance": ("One prior for both", luminance),
     "full_size": ("Whole scenes fused", full_size),
     "ablation": ("Training", ablation),
@@ -361,7 +364,9 @@ def page(folder: Path) -> str:
             continue
         found = json.loads(path.read_text())
         named = "" if found["benchmark"] == name else f" --name {name}"
-        command = f"`python benchmarks/{found['benchmark']}.py --save{named}`"
+        chosen = found["settings"].get("parts") if found["benchmark"] == "restore" else None
+        parts_of = f" --parts {' '.join(chosen)}" if chosen else ""
+        command = f"`python benchmarks/{found['benchmark']}.py{parts_of} --save{named}`"
         source = f"{command}, commit {found['commit']}, {found['machine']['cpu']}."
         if isinstance(found["results"], dict) and found["results"].get("prior", shipped) != shipped:
             source += " **Measured with other weights than the shipped ones.**"

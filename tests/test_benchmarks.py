@@ -30,7 +30,7 @@ def load(monkeypatch: pytest.MonkeyPatch):
     "name",
     [
         *("quality", "real", "trust", "despeckle_peers", "correlated", "ablation", "stacks", "engine", "kill"),
-        *("invariance", "fusion", "luminance", "full_size"),
+        *("invariance", "fusion", "luminance", "full_size", "restore"),
     ],
 )
 def test_each_says_how_it_is_used(load, name, capsys):

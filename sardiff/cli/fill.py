@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "fill"]
 
 # As METHODS of `sardiff.tasks.fill` (a test compares them): importing that takes seconds, which --help should not.
-METHODS = ("auto", "ddnm", "harmonic", "biharmonic")
+METHODS = ("auto", "diffpir", "ddnm", "harmonic", "biharmonic")
 
 ABOUT = {
     "std": "the spread of the plausible fillings, in the units of OUTPUT: 0 where measured.",
@@ -41,7 +41,7 @@ ABOUT = {
 @options.physical
 @click.option(
     "--method", type=click.Choice(METHODS), default="auto", show_default=True,
-    help="auto: ddnm, diffusion with the prior. harmonic and biharmonic know no prior.",
+    help="auto: diffpir, one estimate; ddnm, which draws samples, for these or an uncertainty. Others: no prior.",
 )  # fmt: skip
 @options.sampling
 @click.option("--filled", is_flag=True, help="Also write which pixels were filled, OUT_filled.tif.")

@@ -290,6 +290,7 @@ def _shown(
     drawn = axes.imshow(image, extent=extent, interpolation="antialiased", **style)
     axes.set(xlabel=names[0], ylabel=names[1], facecolor=UNMEASURED)
     axes.ticklabel_format(useOffset=False, style="plain")
+    axes.locator_params(axis="x", nbins=4)  # coordinates have six digits or more
     if title:
         axes.set_title(title)
     if bar and label:

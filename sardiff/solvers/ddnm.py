@@ -20,14 +20,15 @@ def ddnm(
     noise: Noise,
     *,
     start: Images | None = None,
-    eta: float = 1.0,
+    eta: float = 0.85,
 ) -> Iterator[Step]:
     """Yield the steps of the denoising diffusion null-space model for gaps: y = A x without noise, A a mask.
 
     Wang et al. (2023), arXiv:2212.00490, Algorithm 1: x0 = A^+ y + (1 - A^+ A) D(x; s), which for a mask is what was
     measured, and D elsewhere; then x = x0 + s' (sqrt(1 - eta^2) e + eta z), e the noise that D implies, x before it
-    was corrected. Where we differ: eta is 1, all noise is drawn anew (their default is .85), which serves better in
-    few steps; and an early start, sigmas[0] being a few times the error of `start`.
+    was corrected. Their eta is .85. With eta = 1 this is DiffPIR with zeta = 1 (Zhu et al. 2023, arXiv:2305.08995,
+    their choice for gaps), which contracts to the mean of what is plausible. Where we differ: an early start, sigmas[0]
+    being a few times the error of `start`.
     """
     x = start_from(start, sigmas[0], noise)
     measured = mask.adjoint(y)

@@ -26,13 +26,14 @@ from sardiff.tasks.noise import PlaceNoise, check_draws
 from sardiff.tasks.tones import Tones
 from tiling import Tile
 
-__all__ = ["METHODS", "SAMPLES", "Fill", "FillTiles", "overlap_for"]
+__all__ = ["METHODS", "Fill", "FillTiles", "overlap_for"]
 
-METHODS = ("auto", "ddnm", "harmonic", "biharmonic")
+METHODS = ("auto", "diffpir", "ddnm", "harmonic", "biharmonic")
 STEPS = 24
 SIGMAS = (1.5, 0.04)  # first and last noise level, natural log units: the first is above what a smooth filling errs by
-SAMPLES = 2
-SPREAD_SAMPLES = 8  # where an uncertainty is asked for without a number
+RENEWED = {"diffpir": 1.0, "ddnm": 0.7}  # share of the noise that is drawn anew at each level
+RUNS = 2  # of diffpir, whose mean is its estimate
+SAMPLES = 8  # where an uncertainty is asked for without a number
 RANGE = 2.0  # times what is measured: how far a biharmonic surface may leave it
 
 
@@ -43,12 +44,15 @@ class Fill:
     Parameters
     ----------
     method : str
-        "auto" is "ddnm": samples of the prior that agree with what was measured, and their mean. "harmonic": means of
-        the surroundings, as smooth as they can be. "biharmonic": surfaces that keep slopes too (scikit-image).
+        "auto" is "diffpir", one estimate; or, where samples or an uncertainty are asked for, "ddnm". Both are reverse
+        diffusion that keeps to what was measured. With all noise drawn anew at each level (DiffPIR, zeta = 1) it
+        tends to the mean of what is plausible: smooth in the middle of wide gaps, and nearest to the truth. With a
+        part of it kept (DDNM) it draws a sample, which has the texture of its surroundings. "harmonic": means of the
+        surroundings, as smooth as they can be. "biharmonic": surfaces that keep slopes too (scikit-image).
     steps : int, optional
-        Noise levels of "ddnm"; by default `STEPS`.
-    samples : int
-        To average, >= 1: one has the texture of its surroundings, many are nearer to the truth.
+        Noise levels of diffusion; by default `STEPS`.
+    samples : int, optional
+        Of "ddnm", to average, >= 1, and 1 by default: the more, the nearer to the truth, and the smoother.
     uncertainty : bool
         Whether to give the standard deviation of the samples too.
     seed : int
@@ -57,26 +61,39 @@ class Fill:
 
     method: str = "auto"
     steps: int | None = None
-    samples: int = 1
+    samples: int | None = None
     uncertainty: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise SettingsError(f"There is no method {self.method!r}; choose from {', '.join(METHODS)}.")
-        check_draws(self.steps, self.samples, self.seed)
-        if self.solver != "ddnm" and (self.steps is not None or self.samples > 1 or self.uncertainty):
-            raise SettingsError(f"Method {self.method!r} has no steps, samples or uncertainty; leave these out.")
-        if self.uncertainty and self.samples < 2:
+        check_draws(self.steps, self.drawn, self.seed)
+        if self.solver not in RENEWED and self.steps is not None:
+            raise SettingsError(f"Method {self.method!r} has no steps; leave these out.")
+        if self.solver != "ddnm" and (self.samples is not None or self.uncertainty):
+            raise SettingsError(f"Method {self.method!r} gives one estimate, without samples or spread: choose 'ddnm'.")
+        if self.uncertainty and self.drawn < 2:
             raise SettingsError("The uncertainty is the spread of samples: ask for more, such as --samples 8.")
 
     @property
     def solver(self) -> str:
         """The method that "auto" stands for."""
-        return "ddnm" if self.method == "auto" else self.method
+        if self.method != "auto":
+            return self.method
+        return "diffpir" if self.samples is None and not self.uncertainty else "ddnm"
+
+    @property
+    def drawn(self) -> int:
+        """Runs of the method, of which the result is the mean."""
+        if self.samples is not None:
+            return self.samples
+        if self.solver == "ddnm":
+            return SAMPLES if self.uncertainty else 1
+        return RUNS if self.solver == "diffpir" else 1
 
 
-def overlap_for(settings: Fill, prior: Prior | None, widest: int) -> int:
+def overlap_for(prior: Prior | None, widest: int) -> int:
     """How far tiles look beyond their cores, in pixels: the widest gap, or half of it and what a network sees."""
     least = widest if prior is None else widest / 2 + int(prior.card.get("reach", prior.receptive_field))
     return math.ceil(least * 4 / 3 / 16) * 16
@@ -108,7 +125,7 @@ class FillTiles:
     @property
     def prior(self) -> Prior | None:
         """The prior, loaded; None for a method without one."""
-        if self.settings.solver != "ddnm":
+        if self.settings.solver not in RENEWED:
             return None
         return self.weights if isinstance(self.weights, Prior) else load_prior(self.weights, choose_device(self.device))
 
@@ -148,9 +165,13 @@ class FillTiles:
         # Grey has half the contrast that backscatter has.
         first, final = (level * self.tones.slope for level in SIGMAS)
         sigmas = karras(first, final, settings.steps or STEPS)
-        noises = [PlaceNoise(settings.seed, k, 0, tiles, image.device) for k in range(settings.samples)]
+        eta = RENEWED[settings.solver]
+        noises = [PlaceNoise(settings.seed, k, 0, tiles, image.device) for k in range(settings.drawn)]
         samples = torch.stack(
-            [last(ddnm(prior.denoise, Mask(known), image, sigmas, noise.normal, start=start)).x0 for noise in noises]
+            [
+                last(ddnm(prior.denoise, Mask(known), image, sigmas, noise.normal, start=start, eta=eta)).x0
+                for noise in noises
+            ]
         )
         return samples.mean(dim=0), samples.std(dim=0) if settings.uncertainty else None
 

@@ -15,7 +15,7 @@ from geo_io import Source, open_raster
 from geo_io.align import Aligned
 from geo_io.grid import same_grid
 from sardiff.errors import SettingsError
-from sardiff.tasks.fill import SAMPLES, SPREAD_SAMPLES, Fill, FillTiles, overlap_for
+from sardiff.tasks.fill import Fill, FillTiles, overlap_for
 from sardiff.tasks.gaps import MOST_GAP, WIDEST, Gaps, Known
 from sardiff.tasks.inputs import open_source, paths_of, weights_path
 from sardiff.tasks.restored import (
@@ -231,15 +231,13 @@ def _chosen(settings: dict[str, Any]) -> Fill:
     given = {name: value for name, value in settings.items() if value is not None}
     if unknown := set(given) - {field.name for field in fields(Fill)}:
         raise SettingsError(f"There is no option {sorted(unknown)[0]!r} of filling.")
-    if given.get("method", "auto") in ("auto", "ddnm"):
-        given.setdefault("samples", SPREAD_SAMPLES if given.get("uncertainty") else SAMPLES)
     return Fill(**given)
 
 
 def _drawn(chosen: Fill) -> str:
-    if chosen.solver != "ddnm":
-        return ""
-    return ", one sample" if chosen.samples == 1 else f", the mean of {chosen.samples} samples"
+    if chosen.solver == "ddnm":
+        return ", one sample" if chosen.drawn == 1 else f", the mean of {chosen.drawn} samples"
+    return f", the mean of {chosen.drawn} runs" if chosen.drawn > 1 else ""
 
 
 def _gaps(source: Source, cover: Source | None, classes: tuple[int, ...], widest: int) -> Gaps:
@@ -255,12 +253,13 @@ def _gaps(source: Source, cover: Source | None, classes: tuple[int, ...], widest
 
 def _layout(gaps: Gaps, apply: FillTiles, tile: int | None, overlap: int | None) -> Layout:
     prior = apply.prior
-    usual = TILE, overlap_for(apply.settings, prior, gaps.widest)
+    usual = TILE, overlap_for(prior, gaps.widest)
     return chosen_layout(gaps.grid.shape, tile, overlap, usual=usual, stride=1 if prior is None else prior.stride)
 
 
 def _tags(gaps: Gaps, apply: FillTiles, dtype: str = "float32") -> dict[str, str]:
     chosen = apply.settings
-    how = {"max_gap": gaps.widest, "gap_classes": gaps.known.classes, "mask": gaps.known.mask is not None}
-    settings = {**asdict(chosen), "solver": chosen.solver, "dtype": dtype, **how}
+    mask = gaps.known.mask
+    how = {"max_gap": gaps.widest, "gap_classes": gaps.known.classes, "mask": mask and Path(mask.name).name}
+    settings = {**asdict(chosen), "solver": chosen.solver, "samples": chosen.drawn, "dtype": dtype, **how}
     return tags_of("fill", gaps.known.source, apply.tones, apply.prior, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,14 +40,14 @@ def open_image(scene: Any, *, values: str, bands: tuple[int, ...] | None = None)
     known = ("physical", "intensity", "amplitude", "db")
     if values not in known:
         raise SettingsError(f"values must be one of {', '.join(known)}, got {values!r}.")
-    if isinstance(scene, str | Path) and is_safe(Path(scene)):
+    if isinstance(scene, str | os.PathLike) and is_safe(Path(scene)):
         raise SettingsError(f"{scene} is a Sentinel-1 product, which has speckle: despeckle it first.")
     try:
         return open_source(scene, values=values, bands=bands)
     except ReadError as error:
         if "complex" not in str(error):
             raise
-        name = scene if isinstance(scene, str | Path) else "the DataArray"
+        name = scene if isinstance(scene, str | os.PathLike) else "the DataArray"
         raise SettingsError(f"{name} is complex, and has speckle: despeckle it first.") from error
 
 
@@ -81,7 +82,7 @@ class Restored:
         log = core[: self.bands]
         units = self.source.values
         assert units != "complex"
-        values = self.tones.pixels(log) + self.tones.darker(self.source[slice(0, self.bands), rows, cols])
+        values = self.tones.pixels(log) + self.tones.darker(self.known[slice(0, self.bands), rows, cols])
         out = fitted(encoded(values, units, self.source.metadata), self.dtype, self.nodata)
         out = np.where(np.isnan(log), self.source.stored(rows, cols), out)
         if self.dtype != "float32":

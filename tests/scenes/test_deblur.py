@@ -96,6 +96,16 @@ def test_noise_is_estimated_from_what_is_blurred():
     assert estimate_noise(tones, windows) == pytest.approx((NOISE, NOISE), rel=0.15)
 
 
+def test_a_defect_stays_and_spoils_nothing():
+    image = blurred(sharp()[:1]).astype(np.float32)
+    da = xr.DataArray(image, dims=("band", "y", "x"))
+    image[0, 40, 40] = 1e9
+    found = sardiff.deblur(da, noise=NOISE, **QUICK).compute(scheduler="synchronous").values
+    assert found[0, 40, 40] == 1e9
+    found[0, 40, 40] = 1500
+    assert rmse(found, sharp()[:1]) < 300
+
+
 def test_decibels_count_as_what_was_blurred(tmp_path):
     truth = (20 * (sharp()[:1] - 400) / 2500 - 25).astype(np.float32)
     da = xr.DataArray(blurred(truth, noise=0.1).astype(np.float32), dims=("band", "y", "x"))

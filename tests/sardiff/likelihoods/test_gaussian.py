@@ -8,8 +8,6 @@ from scipy import stats
 from sardiff.likelihoods.base import Proximal
 from sardiff.likelihoods.gaussian import LinearGaussian, OfLogLuminance
 from sardiff.operators import Blur, Mask
-from sardiff.priors.gaussian import GaussianPrior
-from sardiff.solvers import ddnm, diffpir, dpir, last
 from sardiff.tasks.kernels import kernel_of
 from sardiff.units import log_luminance_from_grey
 
@@ -88,38 +86,3 @@ def test_where_nothing_was_measured_nothing_is_said():
 def test_noise_must_be_positive(sigma):
     with pytest.raises(ValueError, match="sigma must be > 0"):
         LinearGaussian(blur(), measured(), sigma)
-
-
-def noise(step):
-    return torch.randn(SHAPE, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
-
-
-def test_with_an_exact_prior_dpir_and_diffpir_find_the_posterior_mean():
-    """From pure noise the denoiser gives the prior's mean, and tau its variance: the proximal point is the mean."""
-    prior, y, operator, s = GaussianPrior(0.4, 0.7), measured(), blur(), 1e4
-    likelihood = LinearGaussian(operator, y, SIGMA)
-    wanted = exact(operator, y, torch.full(SHAPE, prior.mean, dtype=torch.float64), prior.variance)
-    weight = s**2 / prior.variance
-    start = torch.zeros(SHAPE, dtype=torch.float64)
-    for steps in (
-        dpir(prior.denoise, likelihood, (s, 0.0), start=start, weight=weight),
-        diffpir(prior.denoise, likelihood, (s, 0.0), lambda step: 0 * noise(step), start=start, weight=weight),
-    ):
-        assert float((last(steps).x0 - wanted).norm()) <= 0.011 * float((wanted - prior.mean).norm())
-
-
-def test_with_an_exact_prior_ddnm_keeps_what_was_measured_and_finds_the_mean_of_the_rest():
-    shape = (1, 1, 96, 96)
-    prior, y = GaussianPrior(0.4, 0.7), torch.randn(shape, dtype=torch.float64)
-    known = torch.rand(shape) < 0.5
-    sigmas = [5.0 * 0.9**k for k in range(60)] + [0.0]
-
-    def draw(step):
-        return torch.randn(shape, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
-
-    x0 = last(ddnm(prior.denoise, Mask(known), torch.where(known, y, math.nan), sigmas, draw)).x0
-    assert (x0[known] == y[known]).all()
-    rest = x0[~known]
-    assert float(rest.mean()) == pytest.approx(prior.mean, abs=0.05)
-    # Noise that is drawn anew in full leaves a part of the prior's variance: half of it in many steps.
-    assert 0.3 * prior.variance < float(rest.var()) < 0.7 * prior.variance
