@@ -77,4 +77,4 @@ def test_it_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in outputs)
     said = "".join(output.text for output in outputs if output.output_type == "stream" and output.name == "stderr")
-    assert said == "", said  # a warning in a notebook is a question that its reader cannot answer
+    assert "Warning:" not in said, said  # in a notebook it is a question that its reader cannot answer
