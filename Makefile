@@ -4,6 +4,7 @@
 #   make test       make the environment, then run the tests (a few minutes)
 #   make check      the whole gate: format, lint, types, imports, doctests, tests
 #   make test-all   the tests that take longer too, and those of the built wheel
+#   make notebooks  execute the notebooks, from top to bottom and small
 #   make lint       format, lint, types, imports
 #   make plugin     build the QGIS plugin, dist/sardiff_qgis.zip, and check it by the rules of the plugin site
 #   make docs       build the pages into build/docs, warnings being errors, and run the examples in them
@@ -32,7 +33,8 @@ INSTALLED := $(VENV)/.installed
 RUN := $(BIN)/python -m pytest $(PYTEST)
 WITH_DOCTESTS := --doctest-modules tests sardiff tiling geo_io
 
-.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all docs plugin bench weights demo clean
+.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all
+.PHONY: notebooks docs plugin bench weights demo clean
 .DEFAULT_GOAL := help
 
 help:
@@ -71,13 +73,16 @@ imports: $(INSTALLED)
 check: lint test
 
 test: $(INSTALLED)
-	$(RUN) -m "not slow and not wheel" $(WITH_DOCTESTS)
+	$(RUN) -m "not slow and not wheel and not notebook" $(WITH_DOCTESTS)
 
 test-slow: $(INSTALLED)
 	$(RUN) -m "slow and not wheel" tests
 
 test-wheel: $(INSTALLED)
 	$(RUN) -m wheel tests
+
+notebooks: $(INSTALLED)
+	$(RUN) -m notebook tests/test_notebooks.py
 
 test-all: $(INSTALLED)
 	$(RUN) $(WITH_DOCTESTS)
@@ -110,5 +115,6 @@ weights: $(INSTALLED)
 		--start weights/log_intensity.safetensors
 
 clean:
-	rm -rf demo build dist docs/api/modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf demo notebooks/output build dist docs/api/modules *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find sardiff tiling geo_io qgis_plugin tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

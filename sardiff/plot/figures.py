@@ -282,11 +282,15 @@ def _shown(
     if grid.transform is not None and not grid.transform.b and not grid.transform.d:
         left, top, across, down = grid.transform.c, grid.transform.f, grid.transform.a, grid.transform.e
         extent = (left, left + cols * across, top + rows * down, top)
-        degrees = grid.crs is not None and grid.crs.is_geographic
-        names = ("longitude", "latitude") if degrees else ("x", "y")
+        names = ("x", "y")
+        if grid.crs is not None and grid.crs.is_geographic:
+            names = ("longitude", "latitude")
+        elif grid.crs is not None and grid.crs.linear_units == "metre":
+            names = ("x, m", "y, m")
     drawn = axes.imshow(image, extent=extent, interpolation="antialiased", **style)
     axes.set(xlabel=names[0], ylabel=names[1], facecolor=UNMEASURED)
     axes.ticklabel_format(useOffset=False, style="plain")
+    axes.locator_params(axis="x", nbins=4)  # coordinates have six digits or more
     if title:
         axes.set_title(title)
     if bar and label:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from rasterio.crs import CRS
 
 from sardiff import plot
 from sardiff.errors import SettingsError
@@ -51,6 +52,9 @@ def test_axes_are_map_coordinates_where_there_are_any(pair):
     axes = plot.quicklook(scene)
     assert tuple(axes.images[0].get_extent()) == (300, 300 + 10 * cols, 5000 - 10 * rows, 5000)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
+    metres = scene.assign_coords(spatial_ref=0)
+    metres.spatial_ref.attrs["crs_wkt"] = CRS.from_epsg(32633).to_wkt()
+    assert plot.quicklook(metres).get_xlabel() == "x, m"
 
 
 def test_the_ratio_is_before_over_after(pair):
