@@ -85,7 +85,7 @@ class Registration:
         if not self.windows:
             return "no part of the scene is large enough and measured in both images"
         if self.confidence < RELIABLE:
-            return f"the images have too few edges in common, confidence {self.confidence:.2f} of at least {RELIABLE:g}"
+            return f"the images have too few edges in common, confidence {self.confidence:.3f} of at least {RELIABLE:g}"
         if self.sure >= 3 and self.spread > NEAR:
             return f"parts of the scene are shifted in different ways, by {self.spread:.1f} pixels from each other"
         return ""

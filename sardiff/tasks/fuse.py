@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 
 from sardiff.arrays import Images
 from sardiff.classical import CLASSICAL
@@ -45,6 +46,7 @@ LAPLACE = 0.75  # weight of both Laplace terms together
 EDGES = 2.0  # weight of total variation
 ITERATIONS = 60  # of the proximal point: at the first levels it is within 1.5 % of its energy, at the last exact
 SMOOTHING = {"vds": 0.1}  # luminance: sharper kinks than twice its step make it leap about, and tiles differ
+FEATHER = 16  # pixels within which a fusion becomes the optical image where SAR ends
 RENEWED = 0.3  # share of the noise that is drawn anew at each level, without which samples would not differ
 SAMPLES = 8  # where an uncertainty is asked for without a number
 TILE = 768  # pixels
@@ -136,7 +138,7 @@ def overlap_for(settings: Fuse, prior: Prior | None) -> int:
         least = CLASSICAL[settings.solver].reach
     else:
         least = 2 * int(prior.card.get("reach", prior.receptive_field))
-    return math.ceil(least * 4 / 3 / 16) * 16
+    return math.ceil(max(least, FEATHER) * 4 / 3 / 16) * 16
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,10 @@ class FuseTiles:
         optical, sar = (torch.from_numpy(image[alive, None]).to(device) for image in grey)
         with torch.no_grad():
             mean, deviation = self._fuse(optical, sar, pixels[alive, -2], [tiles[i] for i in alive])
-        result = np.where(seen[1][alive], mean.cpu().numpy()[:, 0], log_luminance_from_grey(grey[0][alive]))
+        own = log_luminance_from_grey(grey[0][alive])
+        fused = mean.cpu().numpy()[:, 0]
+        share = np.where(seen[0][alive], _away_from_holes(seen[1][alive]), 1.0)
+        result = np.where(seen[1][alive], np.where(seen[0][alive], own + share * (fused - own), fused), own)
         out[alive, 0] = np.where(wanted[alive], result, np.nan)
         if deviation is not None:
             spread = np.where(seen[1][alive], deviation.cpu().numpy()[:, 0], 0.0)
@@ -262,6 +267,12 @@ class FuseTiles:
             slope=slope,
             intercept=intercept,
         )
+
+
+def _away_from_holes(seen: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """0 where SAR's coverage ends, 1 from `FEATHER` pixels inside on: no seam to the optical image beyond."""
+    around = uniform_filter(seen.astype(np.float32), (0, 2 * FEATHER + 1, 2 * FEATHER + 1), mode="nearest")
+    return np.clip(2 * around - 1, 0, 1)
 
 
 def _filled(image: Images, other: Images) -> Images:

@@ -261,6 +261,8 @@ def fuse_file(
     """
     if workers < 1 or batch < 1:
         raise SettingsError(f"workers and batch must be >= 1, got {workers} and {batch}.")
+    if cloud_classes and cloud_mask is None:
+        raise SettingsError("--cloud-classes are values of a cloud mask: name it with --cloud-mask.")
     final = Path(output)
     spread_path = None if uncertainty is False else beside(final, "std", uncertainty)
     mask_path = None if mask is False else beside(final, "mask", mask)
@@ -315,7 +317,8 @@ def fuse_file(
     layout = _layout(pair, apply, tile, overlap)
     colour = _colour(pair, mode)
     result = f"{pair.bands} bands, by {how_injected}" if colour else "luminance, in units of the optical bands"
-    say(f"Method: {chosen.solver}, weight {chosen.weight:g} (0 optical, 1 SAR). Result: {result}.")
+    drawn = f", {chosen.samples} samples" if chosen.samples > 1 else ""
+    say(f"Method: {chosen.solver}, weight {chosen.weight:g} (0 optical, 1 SAR){drawn}. Result: {result}.")
     encode = Encode(pair, levels, colour, how_injected, light.metadata if colour else None, dtype)
     count = _bands(pair, mode)
     outputs = [Output(final, slice(0, 1), encode, encode.metadata(light.metadata), encode.nodata, count, encode.dtype)]
@@ -410,6 +413,8 @@ def _shares(levels: Levels, pair: Pair) -> str:
     for count, what in ((levels.only_optical, "the optical image alone"), (levels.only_sar, "the SAR image alone")):
         if count:
             parts.append(f"{100 * count / total:.3g} % by {what}")
+    if levels.only_sar and pair.clouds is None:
+        parts[-1] += ", which stay nodata: without a cloud mask nothing says that a cloud hides the ground there"
     return ", ".join(parts) + "."
 
 

@@ -22,7 +22,7 @@ TAILS = (0.01, 0.99)  # quantiles between which an image's grey range lies
 BLOCK = (1024, 4096)  # pixels: what a pass over the scene reads at once
 FEW = 5  # bands of a pair, up to which blocks are that large
 BITS = 20  # of a float32 that histograms tell apart: a precision of .05 %
-MOST_RATIO = 4.0  # that a band may be brightened or darkened by
+MOST_RATIO = 2.0  # that a band may at most be brightened or darkened by; beyond, a scene is no longer itself
 FLOOR = 0.02  # of the luminance's range: below it a ratio says nothing
 
 
@@ -74,8 +74,9 @@ class Levels:
     ) -> NDArray[np.float32]:
         """Return the optical bands (bands, rows, cols) with the fused luminance (rows, cols) in place of their own.
 
-        "ratio" multiplies all bands by fused over own luminance, which keeps the hue (at most by `MOST_RATIO`; below
-        `FLOOR` of the range luminance counts as that much). "gain" adds the difference, times each band's slope on
+        "ratio" multiplies all bands by fused over own luminance, which keeps the hue: never by more than `MOST_RATIO`,
+        which is approached, not cut (a logarithm r becomes m tanh(r / m), m = log `MOST_RATIO`); below `FLOOR` of the
+        range luminance counts as that much. "gain" adds the difference, times each band's slope on
         luminance. Where the optical image was not seen, bands are what they usually are at this luminance. NaN where
         the fused luminance is.
         """
@@ -91,7 +92,8 @@ class Levels:
             else:
                 least = FLOOR * (self.optical[1] - self.optical[0]) + max(self.optical[0], 0.0) * FLOOR
                 ratio = np.maximum(target, least) / np.maximum(own, least)
-                out = optical * np.clip(ratio, 1 / MOST_RATIO, MOST_RATIO)
+                most = math.log(MOST_RATIO)
+                out = optical * np.exp(most * np.tanh(np.log(ratio) / most))
         unseen = np.isnan(own) | (pixels[bands + 1] > 0)
         out = np.where(unseen, usual, out)
         return np.where(np.isnan(fused), np.float32(np.nan), out).astype(np.float32)
@@ -142,9 +144,12 @@ def measure_levels(
             look(pixels)
         report((i + 1) / len(blocks) / passes)
     if moments.both < 1:
+        clouds = (
+            "" if pair.clouds is None else "; if not all of the cloud mask is cloud, name its values by --cloud-classes"
+        )
         raise ReadError(
             f"{pair.optical.name} and {pair.sar.name} share no measured pixel: their footprints meet, but one is "
-            "nodata or clouded wherever the other was measured"
+            f"nodata or clouded wherever the other was measured{clouds}"
         )
     if luminance == "pca":
         weights = moments.first_component()

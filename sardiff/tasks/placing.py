@@ -100,7 +100,8 @@ def registered(
             f"{pair.sar.name} lies {far:.1f} pixels ({said}) off {pair.optical.name}, more than {LIMIT:g}: their "
             "georeferencing is wrong or they show different places; bring them together first"
         )
-    spread = f"spread {found.spread:.1f} pixels, confidence {found.confidence:.2f}"
+    spread = "of no window by itself" if math.isnan(found.spread) else f"spread {found.spread:.1f} pixels"
+    spread = f"{spread}, confidence {found.confidence:.2f}"
     if not register:
         advice = " --register corrects it." if far > NOTED else ""
         say(f"Registration: the SAR image would have to move by {said} ({spread}).{advice}")

@@ -9,7 +9,7 @@ import torch
 
 from sardiff.errors import SettingsError
 from sardiff.simulate import landscape
-from sardiff.tasks.fuse import DIFFUSION, METHODS, Fuse, FuseTiles, overlap_for, prior_for
+from sardiff.tasks.fuse import DIFFUSION, FEATHER, METHODS, Fuse, FuseTiles, overlap_for, prior_for
 from sardiff.tasks.levels import Levels
 from sardiff.units import grey_from_log_luminance, log_luminance_from_grey
 from tiling import Layout, Span, Tile, Window
@@ -136,6 +136,8 @@ def test_tiles_make_the_image_of_the_whole(method):
 
     size = 320
     pair = [grey_landscape(size, seed) for seed in (3, 4)]
+    pair[1][:, 200:] = np.nan
+    pair[1][100:102, 50:60] = np.nan
     apply = FuseTiles(Fuse(method=method), LEVELS, device="cpu")
     overlap = overlap_for(apply.settings, apply.prior)
     source = pixels(*pair)[0]
@@ -145,6 +147,17 @@ def test_tiles_make_the_image_of_the_whole(method):
         lazy = map_tiles(apply, source, layout, out_bands=1)
         images.append(grey_from_log_luminance(lazy.compute(scheduler="synchronous")[0]))
     assert np.abs(images[0] - images[1]).max() < 1e-3
+
+
+def test_where_sar_ends_the_fusion_goes_over_into_the_optical_image():
+    optical, sar = (grey_landscape(128, seed) for seed in (3, 4))
+    ended = sar.copy()
+    ended[:, 64:] = np.nan
+    whole, cut = (grey_from_log_luminance(fused("ihs", optical, image)[0]) for image in (sar, ended))
+    np.testing.assert_allclose(cut[:, 64:], optical[:, 64:], atol=1e-5)
+    np.testing.assert_allclose(cut[:, : 64 - FEATHER], whole[:, : 64 - FEATHER], atol=1e-5)
+    before, after = np.abs(cut[:, 63] - optical[:, 63]), np.abs(whole[:, 63] - optical[:, 63])
+    assert before.mean() < 0.1 * after.mean()
 
 
 @pytest.mark.slow
@@ -172,7 +185,7 @@ def test_every_method_has_its_overlap(scenes):
     for method in ALL:
         apply = FuseTiles(Fuse(method=method), LEVELS, device="cpu")
         assert overlap_for(apply.settings, apply.prior) % 16 == 0
-        assert (overlap_for(apply.settings, apply.prior) > 0) == (method not in ("ihs", "brovey"))
+        assert overlap_for(apply.settings, apply.prior) > FEATHER
         assert pickle.loads(pickle.dumps(apply)).settings == apply.settings
 
 
