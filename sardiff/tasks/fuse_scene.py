@@ -67,6 +67,11 @@ def fuse(
         return fuse_file(sar, optical, output, **options)
     if isinstance(sar, str | os.PathLike) or isinstance(optical, str | os.PathLike):
         raise SettingsError("Give two paths or two DataArrays: open the file with rioxarray.open_rasterio first.")
+    for name, scene in (("sar", sar), ("optical", optical)):
+        if not hasattr(scene, "dims"):
+            raise SettingsError(
+                f"{name} must be a path or an xarray.DataArray with coordinates, not {type(scene).__name__}."
+            )
     if output is not None:
         raise SettingsError("DataArrays give a DataArray; write it with .rio.to_raster, or fuse the files' paths.")
     return fuse_array(sar, optical, **options)
@@ -452,11 +457,10 @@ def _tags(
     if looks is not None:
         further["looks"] = {"value": looks.value, "reason": looks.reason}
     if registration is not None:
-        applied = bool(how["register"]) and registration.reliable
         further["registration"] = {
-            "shift": registration.shift,
+            "shift": registration.shift if registration.reliable else None,
             "confidence": registration.confidence,
-            "applied": applied,
+            "applied": bool(how["register"]) and registration.reliable,
         }
     settings = {"task": "fuse", **asdict(apply.settings), "solver": apply.settings.solver, **how}
     if apply.settings.solver != "joint":  # of speckle the others know nothing

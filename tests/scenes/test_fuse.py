@@ -269,6 +269,10 @@ def test_joint_needs_the_sar_grid(sar, elsewhere, tmp_path):
 
 
 def test_paths_and_arrays_do_not_mix(sar, optical):
+    with pytest.raises(
+        SettingsError, match=r"^sar must be a path or an xarray.DataArray with coordinates, not ndarray"
+    ):
+        sardiff.fuse(np.ones((64, 64)), np.ones((3, 64, 64)))
     with pytest.raises(SettingsError, match="two paths or two DataArrays"):
         sardiff.fuse(sar, array(optical))
     with pytest.raises(SettingsError, match=r"Name an output"):
