@@ -46,6 +46,7 @@ LAPLACE = 0.75  # weight of both Laplace terms together
 EDGES = 2.0  # weight of total variation
 ITERATIONS = 60  # of the proximal point: at the first levels it is within 1.5 % of its energy, at the last exact
 SMOOTHING = {"vds": 0.1}  # luminance: sharper kinks than twice its step make it leap about, and tiles differ
+REACHES = {"vds": 2.5}  # of the prior, that tiles look beyond their cores; 2 for the others
 FEATHER = 16  # pixels within which a fusion becomes the optical image where SAR ends
 RENEWED = 0.3  # share of the noise that is drawn anew at each level, without which samples would not differ
 SAMPLES = 8  # where an uncertainty is asked for without a number
@@ -137,7 +138,8 @@ def overlap_for(settings: Fuse, prior: Prior | None) -> int:
     if prior is None:
         least = CLASSICAL[settings.solver].reach
     else:
-        least = 2 * int(prior.card.get("reach", prior.receptive_field))
+        reach = int(prior.card.get("reach", prior.receptive_field))
+        least = round(REACHES.get(settings.solver, 2) * reach)
     return math.ceil(max(least, FEATHER) * 4 / 3 / 16) * 16
 
 
