@@ -18,8 +18,8 @@ class JointEnergy(FusionEnergy):
     """E(f) = weight_sar ell(intercept + slope f) + weight_optical |f - optical|_1 + tv TV(f - edges).
 
     ell is minus the log-likelihood of speckle (`GammaSpeckle`) at the log-intensity that belongs to a luminance f, so
-    that despeckling and fusion are one posterior. `sar`, an estimate of the luminance without speckle, is asked for its
-    edges alone.
+    that despeckling and fusion are one posterior. `sar`, an estimate of the luminance without speckle, is read
+    for its edges alone, and only where `edges` is "sar".
 
     Parameters
     ----------

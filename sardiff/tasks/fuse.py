@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import binary_opening, distance_transform_edt
 
 from sardiff.arrays import Images
 from sardiff.classical import CLASSICAL
@@ -203,7 +203,7 @@ class FuseTiles:
         result = np.where(seen[1][alive], np.where(seen[0][alive], own + share * (fused - own), fused), own)
         out[alive, 0] = np.where(wanted[alive], result, np.nan)
         if deviation is not None:
-            spread = np.where(seen[1][alive], deviation.cpu().numpy()[:, 0], 0.0)
+            spread = np.where(seen[1][alive], share * deviation.cpu().numpy()[:, 0], 0.0)
             out[alive, 1] = np.where(wanted[alive], spread, np.nan)
         return out
 
@@ -272,9 +272,16 @@ class FuseTiles:
 
 
 def _away_from_holes(seen: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """0 where SAR's coverage ends, 1 from `FEATHER` pixels inside on: no seam to the optical image beyond."""
-    around = uniform_filter(seen.astype(np.float32), (0, 2 * FEATHER + 1, 2 * FEATHER + 1), mode="nearest")
-    return np.clip(2 * around - 1, 0, 1)
+    """0 where SAR's coverage ends, 1 from `FEATHER` pixels inside on: no seam to the optical image beyond.
+
+    Holes into which no 3 x 3 pixels fit are none.
+    """
+    shares = np.ones(seen.shape, np.float32)
+    for share, known in zip(shares, seen, strict=True):
+        holes = binary_opening(~known, np.ones((3, 3)))
+        if holes.any():
+            share[:] = np.clip(distance_transform_edt(~holes) / FEATHER, 0, 1)
+    return shares
 
 
 def _filled(image: Images, other: Images) -> Images:

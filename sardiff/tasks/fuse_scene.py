@@ -128,6 +128,8 @@ def fuse_array(
 
     chosen = _chosen(settings)
     how_injected = _injection(inject, chosen)
+    if cloud_classes and cloud_mask is None:
+        raise SettingsError("cloud_classes are values of a cloud mask: give cloud_mask too.")
     if grid not in ("optical", "sar"):
         raise SettingsError(f"grid must be 'optical' or 'sar' for DataArrays, got {grid!r}.")
     if sar.ndim == 3:  # the first polarisation, as of files

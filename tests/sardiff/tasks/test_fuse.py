@@ -156,6 +156,12 @@ def test_where_sar_ends_the_fusion_goes_over_into_the_optical_image():
     whole, cut = (grey_from_log_luminance(fused("ihs", optical, image)[0]) for image in (sar, ended))
     np.testing.assert_allclose(cut[:, 64:], optical[:, 64:], atol=1e-5)
     np.testing.assert_allclose(cut[:, : 64 - FEATHER], whole[:, : 64 - FEATHER], atol=1e-5)
+    speckled = sar.copy()
+    speckled[20, 20] = np.nan
+    lone = grey_from_log_luminance(fused("ihs", optical, speckled)[0])
+    np.testing.assert_allclose(
+        np.delete(lone.ravel(), 20 * 128 + 20), np.delete(whole.ravel(), 20 * 128 + 20), atol=1e-5
+    )
     before, after = np.abs(cut[:, 63] - optical[:, 63]), np.abs(whole[:, 63] - optical[:, 63])
     assert before.mean() < 0.1 * after.mean()
 
