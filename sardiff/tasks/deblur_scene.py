@@ -21,13 +21,12 @@ from sardiff.tasks.inputs import paths_of, weights_path
 from sardiff.tasks.kernels import kernel_of
 from sardiff.tasks.restored import (
     Restored,
-    check_outputs,
     open_image,
     restored_array,
     tags_of,
     write_restored,
 )
-from sardiff.tasks.scene import Progress, beside, chosen_layout
+from sardiff.tasks.scene import Progress, beside, check_outputs, check_running, chosen_layout
 from sardiff.tasks.tones import HEADROOM, Tones, measure_tones
 from sardiff.units import DB_PER_LOG
 from tiling import Layout
@@ -170,15 +169,14 @@ def deblur_file(
     SardiffError, GeoIOError
         With a sentence that says what is wrong and what to do.
     """
-    if workers < 1 or batch < 1:
-        raise SettingsError(f"workers and batch must be >= 1, got {workers} and {batch}.")
+    check_running(workers, batch)
     final = Path(output)
     spread_path = None if uncertainty is False else beside(final, "std", uncertainty)
     settings["uncertainty"] = spread_path is not None
     _chosen(blur, (1.0,), settings)  # what is wrong whatever the scene is refused before it is read
     side = "x".join(map(str, kernel_of(blur).shape))
     inputs = [*paths_of(scene), *(path for path in [Path(blur)] if path.is_file())]
-    check_outputs([path for path in (final, spread_path) if path is not None], inputs, overwrite)
+    check_outputs((final, spread_path), inputs, overwrite)
 
     known = Known(open_image(scene, values=values, bands=bands))
     for note in getattr(known.source, "notes", ()):

@@ -11,14 +11,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from geo_io import Metadata, Source, check_output
+from geo_io import Metadata, Source
 from sardiff.device import choose_device
 from sardiff.errors import SettingsError
 from sardiff.priors.checkpoint import load_prior
 from sardiff.provenance import record
 from sardiff.tasks.despeckle import ESTIMATES, MEASURED, Despeckle, DespeckleTiles, overlap_for
 from sardiff.tasks.inputs import Looks, open_source, paths_of, settle_looks, weights_path
-from sardiff.tasks.scene import Output, Progress, beside, chosen_layout, encode_log, restore_scene
+from sardiff.tasks.scene import (
+    Output,
+    Progress,
+    beside,
+    check_outputs,
+    check_running,
+    chosen_layout,
+    encode_log,
+    restore_scene,
+)
 from tiling import Layout
 
 if TYPE_CHECKING:
@@ -194,18 +203,14 @@ def despeckle_file(
     SardiffError, GeoIOError
         With a sentence that says what is wrong and what to do.
     """
-    if workers < 1 or batch < 1:
-        raise SettingsError(f"workers and batch must be >= 1, got {workers} and {batch}.")
+    check_running(workers, batch)
     final = Path(output)
     spread_path = None if uncertainty is False else uncertainty_path(final, uncertainty)
     settings["uncertainty"] = spread_path is not None
     # Settings that are wrong whatever the scene are refused before anything is read.
     apply_weights = weights_path(weights)
     _settings(Looks(1.0, ""), settings).solver(load_prior(apply_weights, choose_device(device)))
-    for path in (final,) if spread_path is None else (final, spread_path):
-        check_output(path, paths_of(scene), overwrite)
-    if spread_path is not None and spread_path.resolve() == final.resolve():
-        raise SettingsError(f"{final} cannot be both the result and its uncertainty; give the latter another name.")
+    check_outputs((final, spread_path), paths_of(scene), overwrite)
 
     source = open_source(scene, values=values, bands=bands, polarisation=polarisation, swath=swath)
     for note in getattr(source, "notes", ()):

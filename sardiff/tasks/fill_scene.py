@@ -20,14 +20,20 @@ from sardiff.tasks.gaps import MOST_GAP, WIDEST, Gaps, Known
 from sardiff.tasks.inputs import open_source, paths_of, weights_path
 from sardiff.tasks.restored import (
     Restored,
-    check_outputs,
-    metadata_of_classes,
     open_image,
     restored_array,
     tags_of,
     write_restored,
 )
-from sardiff.tasks.scene import Output, Progress, beside, chosen_layout
+from sardiff.tasks.scene import (
+    Output,
+    Progress,
+    beside,
+    check_outputs,
+    check_running,
+    chosen_layout,
+    metadata_of_classes,
+)
 from sardiff.tasks.tones import measure_tones
 from tiling import Layout
 
@@ -176,14 +182,13 @@ def fill_file(
     SardiffError, GeoIOError
         With a sentence that says what is wrong and what to do.
     """
-    if workers < 1 or batch < 1:
-        raise SettingsError(f"workers and batch must be >= 1, got {workers} and {batch}.")
+    check_running(workers, batch)
     final = Path(output)
     spread_path = None if uncertainty is False else beside(final, "std", uncertainty)
     filled_path = None if filled is False else beside(final, "filled", filled)
     chosen = _chosen({**settings, "uncertainty": spread_path is not None})
     inputs = [path for given in (scene, mask) if given is not None for path in paths_of(given)]
-    check_outputs([path for path in (final, spread_path, filled_path) if path is not None], inputs, overwrite)
+    check_outputs((final, spread_path, filled_path), inputs, overwrite)
 
     source = open_image(scene, values=values, bands=bands)
     cover = None if mask is None else open_raster(mask, values="physical", bands=(1,), classes=True)
@@ -207,7 +212,7 @@ def fill_file(
             done, known = ~np.isnan(core), ~np.isnan(gaps.known[slice(0, gaps.bands), rows, cols])
             return np.where((~done & ~known).any(axis=0), 2, done.any(axis=0)).astype(np.float32)[None]
 
-        about = metadata_of_classes(FILLED_VALUES)
+        about = metadata_of_classes("pixels", FILLED_VALUES)
         outputs.append(Output(filled_path, bands_of, classes, about, None, 1, "uint8"))
     write_restored(
         gaps,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import Metadata, Source, check_output, is_safe, open_raster
+from geo_io import Metadata, Source, is_safe, open_raster
 from geo_io.leftovers import announce, forget
 from sardiff.classical import CLASSICAL
 from sardiff.errors import SettingsError
@@ -27,7 +27,16 @@ from sardiff.tasks.inputs import Looks, open_source, paths_of, settle_looks, wei
 from sardiff.tasks.levels import Levels, Luminance, measure_levels
 from sardiff.tasks.pair import Pair
 from sardiff.tasks.placing import Remembered, check_places, paired, registered, target_grid
-from sardiff.tasks.scene import Output, Progress, beside, chosen_layout, restore_scene
+from sardiff.tasks.scene import (
+    Output,
+    Progress,
+    beside,
+    check_outputs,
+    check_running,
+    chosen_layout,
+    metadata_of_classes,
+    restore_scene,
+)
 from tiling import Layout
 
 if TYPE_CHECKING:
@@ -266,8 +275,7 @@ def fuse_file(
     SardiffError, GeoIOError
         With a sentence that says what is wrong and what to do.
     """
-    if workers < 1 or batch < 1:
-        raise SettingsError(f"workers and batch must be >= 1, got {workers} and {batch}.")
+    check_running(workers, batch)
     if cloud_classes and cloud_mask is None:
         raise SettingsError("--cloud-classes are values of a cloud mask: name it with --cloud-mask.")
     final = Path(output)
@@ -277,11 +285,7 @@ def fuse_file(
     how_injected = _injection(inject, chosen)
     given = [sar, optical, *(path for path in (cloud_mask, grid) if path not in (None, "optical", "sar"))]
     inputs = [path for scene in given for path in paths_of(scene)]
-    wanted = [path for path in (final, spread_path, mask_path) if path is not None]
-    for path in wanted:
-        check_output(path, inputs, overwrite)
-    if len({path.resolve() for path in wanted}) < len(wanted):
-        raise SettingsError(f"{final}, its uncertainty and its mask need different names.")
+    check_outputs((final, spread_path, mask_path), inputs, overwrite)
     prior_for(chosen, weights_path(weights), device)  # what cannot serve is refused before anything is read
 
     if len(sar_bands or ()) > 1 and chosen.solver == "joint":
@@ -333,8 +337,7 @@ def fuse_file(
         about = Metadata(descriptions=("standard deviation of the samples' luminance",), scales=(1.0,), offsets=(0.0,))
         outputs.append(Output(spread_path, slice(0, 2), encode.spread, about, float("nan"), 1))
     if mask_path is not None:
-        said = ", ".join(f"{value}: {what}" for what, value in MASK_VALUES.items())
-        about = Metadata(descriptions=(f"seen by ({said})",), scales=(1.0,), offsets=(0.0,), stored_dtype="uint8")
+        about = metadata_of_classes("seen by", MASK_VALUES)
         outputs.append(Output(mask_path, slice(0, 1), encode.mask, about, None, 1, "uint8"))
     how = {"grid": str(grid), "mode": mode, "inject": how_injected, "dtype": dtype, "register": register}
     how |= {"despeckled": "as given" if despeckled or joint else {"looks": looks, "quality": quality}}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import Metadata, ReadError, Source, check_output, is_safe
+from geo_io import ReadError, Source, is_safe
 from geo_io.source import encoded, fitted
 from sardiff.errors import SettingsError
 from sardiff.priors.base import Prior
@@ -26,7 +26,7 @@ from tiling import Apply, Layout
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Restored", "check_outputs", "open_image", "restored_array", "tags_of", "write_restored"]
+__all__ = ["Restored", "open_image", "restored_array", "tags_of", "write_restored"]
 
 
 def open_image(scene: Any, *, values: str, bands: tuple[int, ...] | None = None) -> Source:
@@ -115,14 +115,6 @@ class Restored:
         return files
 
 
-def check_outputs(wanted: Sequence[Path], inputs: Sequence[Path], overwrite: bool) -> None:
-    """Raise unless all files of a result can be written, under names of their own."""
-    for path in wanted:
-        check_output(path, inputs, overwrite)
-    if len({path.resolve() for path in wanted}) < len(wanted):
-        raise SettingsError(f"{wanted[0]} and the files beside it need different names.")
-
-
 def tags_of(
     task: str, source: Source, tones: Tones, prior: Prior | None, settings: Mapping[str, Any], **further: Any
 ) -> dict[str, str]:
@@ -193,9 +185,3 @@ def restored_array(
     spread = to_dataarray(data[bands:], da, attrs={**tags, "long_name": "spread of samples"})
     dimension = xr.Variable("estimate", ["mean", "standard deviation"])
     return xr.concat([mean, spread], dim=dimension, combine_attrs="override")
-
-
-def metadata_of_classes(names: Mapping[str, int]) -> Metadata:
-    """What a file of one band of classes says of itself."""
-    said = ", ".join(f"{value}: {what}" for what, value in names.items())
-    return Metadata(descriptions=(said,), scales=(1.0,), offsets=(0.0,), stored_dtype="uint8")

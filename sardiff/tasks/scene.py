@@ -22,7 +22,17 @@ from sardiff.device import one_share_of_threads
 from sardiff.errors import SettingsError
 from tiling import Apply, Layout, TileError, stream_tiles
 
-__all__ = ["Output", "Progress", "beside", "chosen_layout", "restore_scene", "scene_layout"]
+__all__ = [
+    "Output",
+    "Progress",
+    "beside",
+    "check_outputs",
+    "check_running",
+    "chosen_layout",
+    "metadata_of_classes",
+    "restore_scene",
+    "scene_layout",
+]
 
 MULTIPLE = 16  # pixels: blocks of a tiled GeoTIFF
 
@@ -128,6 +138,35 @@ def chosen_layout(
 def beside(output: Path, what: str, wanted: bool | str | os.PathLike[str] = True) -> Path:
     """Where a further file of a result goes: as asked for, or OUT_what.tif beside OUT.tif."""
     return output.with_name(f"{output.stem}_{what}{output.suffix}") if wanted is True else Path(wanted)  # type: ignore[arg-type]
+
+
+def check_running(workers: int, batch: int) -> None:
+    """Raise `SettingsError` unless tiles computed at once, and handed over at once, are >= 1."""
+    if workers < 1 or batch < 1:
+        raise SettingsError(f"workers and batch must be >= 1, got {workers} and {batch}.")
+
+
+def check_outputs(wanted: Sequence[Path | None], inputs: Sequence[Path], overwrite: bool) -> None:
+    """Raise unless all files of a result (None: not asked for) can be written, under names of their own.
+
+    Raises
+    ------
+    SettingsError
+        If two of them are one.
+    GeoIOError
+        If one of them is an input, exists and may not be replaced, or cannot be written.
+    """
+    paths = [path for path in wanted if path is not None]
+    for path in paths:
+        check_output(path, inputs, overwrite)
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise SettingsError(f"{paths[0]} and the files beside it need different names.")
+
+
+def metadata_of_classes(what: str, names: Mapping[str, int]) -> Metadata:
+    """What a file of one band of classes says of itself: what they tell, and the value of each."""
+    said = ", ".join(f"{value}: {name}" for name, value in names.items())
+    return Metadata(descriptions=(f"{what} ({said})",), scales=(1.0,), offsets=(0.0,), stored_dtype="uint8")
 
 
 def restore_scene(

@@ -201,7 +201,7 @@ def test_output_names_that_will_not_do(run, scene, tmp_path):
         (there / "out.tif", "there is no folder"),  # a file is no folder, whoever one is
     ):
         refused(run("despeckle", path, out, "--looks", 1), said)
-    for spread, said in ((path, "are the same file"), (tmp_path / "o.tif", "cannot be both")):
+    for spread, said in ((path, "are the same file"), (tmp_path / "o.tif", "need different names")):
         refused(run("despeckle", path, tmp_path / "o.tif", "--uncertainty-file", spread), said)
     assert (path.read_bytes(), there.read_bytes()) == (before, b"precious")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["link.tif", "scene.tif", "there.tif"]
