@@ -121,6 +121,8 @@ class RasterSource:
 
     Attributes
     ----------
+    bands : tuple of int
+        Which bands of the file these are, counted from 1.
     notes : tuple of str
         Sentences for people about what was left aside (files beside it that are not read).
     """
@@ -144,7 +146,7 @@ class RasterSource:
         self.name, self.grid, self.metadata, self.identity, self.notes = name, grid, metadata, identity, notes
         self.dtype = np.dtype(np.float32)
         self.shape = (len(bands), *grid.shape)
-        self._target, self._bands, self._stamp = target, bands, stamp
+        self.bands, self._target, self._stamp = bands, target, stamp
         self._band_nodata, self._scaling, self._masked = band_nodata, scaling, masked
         self._settle(detected)
         self._local = _Handle()
@@ -170,8 +172,8 @@ class RasterSource:
     def __getitem__(self, index: tuple[slice, slice, slice]) -> NDArray[np.float32]:
         """Linear intensity (bands, rows, cols) of a window inside the scene; NaN: not measured."""
         bands, rows, cols = index
-        pixels, missing = self._read(rows, cols, range(len(self._bands))[bands])
-        return self._intensity(pixels, missing, range(len(self._bands))[bands])
+        pixels, missing = self._read(rows, cols, range(len(self.bands))[bands])
+        return self._intensity(pixels, missing, range(len(self.bands))[bands])
 
     def stored(self, rows: slice, cols: slice) -> NDArray[Any]:
         """Return the pixels as they are stored (bands, h, w), whole numbers widened to float32.
@@ -179,7 +181,7 @@ class RasterSource:
         Pixels that a mask or alpha band hides come as nodata, or NaN in a file that names none: an output
         carries no mask.
         """
-        return self._filled(*self._read(rows, cols, range(len(self._bands))))
+        return self._filled(*self._read(rows, cols, range(len(self.bands))))
 
     def encode(
         self, intensity: NDArray[np.floating[Any]], rows: slice, cols: slice, units: Units | None = None
@@ -189,7 +191,7 @@ class RasterSource:
         In other units than the input's, an unmeasured stored value would mean something else: it becomes nodata
         (NaN in a file that names none). A result that happens to equal nodata is moved by a millionth.
         """
-        everything = range(len(self._bands))
+        everything = range(len(self.bands))
         own: Units = "intensity" if self.values == "complex" else self.values
         out = encoded(intensity, units or own, self.metadata)
         if not np.isnan(intensity).any():
@@ -223,7 +225,7 @@ class RasterSource:
         """Stored pixels as float32 or complex64, and where nodata or a mask says that there are none."""
         (top, bottom), (left, right) = (_bounds(s, n) for s, n in zip((rows, cols), self.grid.shape, strict=True))
         window = Window.from_slices((top, bottom), (left, right))
-        numbers = [self._bands[b] for b in bands]
+        numbers = [self.bands[b] for b in bands]
         if not numbers or top == bottom or left == right:
             kind = np.complex64 if self.metadata.stored_dtype.startswith("complex") else np.float32
             empty = np.zeros((len(numbers), bottom - top, right - left), kind)
@@ -248,7 +250,7 @@ class RasterSource:
 
     def _probe(self) -> list[NDArray[Any]]:
         """Physical pixels of windows over the scene, NaN where missing: the whole scene if those hold nothing."""
-        bands = range(len(self._bands))
+        bands = range(len(self.bands))
         rows, cols = self.grid.shape
         budget = 4_000_000 // len(bands)
         spread = sample_windows((rows, cols), budget=budget)

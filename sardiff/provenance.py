@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-__all__ = ["digest", "record", "versions"]
+__all__ = ["digest", "read_record", "record", "task_of", "versions"]
 
 PACKAGES = ("sardiff", "torch", "numpy", "dask", "rasterio", "xarray", "pyproj", "scikit-image")
 
@@ -29,6 +29,27 @@ def record(**settings: Mapping[str, Any]) -> dict[str, str]:
     for name, value in settings.items():
         tags[f"SARDIFF_{name.upper()}"] = json.dumps(value, sort_keys=True, default=str)
     return tags
+
+
+def read_record(tags: Mapping[str, str]) -> dict[str, Any]:
+    """Return what `record` wrote, by keyword in small letters; text that is no JSON as it is.
+
+    Tags are anybody's words: what is in them has to be checked where it is used.
+    """
+    found: dict[str, Any] = {}
+    for key, text in tags.items():
+        if key.startswith("SARDIFF_"):
+            try:
+                found[key.removeprefix("SARDIFF_").lower()] = json.loads(text)
+            except (ValueError, RecursionError):
+                found[key.removeprefix("SARDIFF_").lower()] = text
+    return found
+
+
+def task_of(made: Mapping[str, Any]) -> str:
+    """Which task a record (`read_record`) is of: "despeckle", whose settings do not say it, "fuse", ...; or ""."""
+    settings = made.get("settings")
+    return str(settings.get("task", "despeckle")) if isinstance(settings, Mapping) else ""
 
 
 def digest(value: Mapping[str, Any]) -> str:

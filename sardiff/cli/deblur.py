@@ -10,7 +10,7 @@ import click
 
 from sardiff.cli import options
 from sardiff.cli.progress import Kind
-from sardiff.cli.run import run_scene
+from sardiff.cli.run import page_wanted, run_scene, write_page
 
 if TYPE_CHECKING:
     from sardiff.tasks.scene import Progress
@@ -53,6 +53,7 @@ def noise(ctx: click.Context, param: click.Parameter, value: str) -> float | Lit
     help="auto: dpir, one estimate; diffpir, which draws samples, for several of them or an uncertainty.",
 )  # fmt: skip
 @options.sampling
+@options.reporting
 @options.storing
 @options.computing
 @options.progress
@@ -61,6 +62,8 @@ def deblur(
     output: Path,
     uncertainty: bool,
     uncertainty_file: Path | None,
+    with_report: bool,
+    report_file: Path | None,
     workers: int | None,
     device: str,
     progress: Kind,
@@ -77,6 +80,7 @@ def deblur(
         from sardiff.tasks.deblur_scene import deblur_file
         from sardiff.tasks.scene import beside
 
+        page = page_wanted(output, with_report, report_file, overwrite=settings["overwrite"])
         deblur_file(
             input,
             output,
@@ -87,7 +91,17 @@ def deblur(
             say=say,
             **settings,
         )
-        return {beside(output, "std", spread): SPREAD} if spread else {}
+        further = {beside(output, "std", spread): SPREAD} if spread else {}
+        return further | write_page(
+            input,
+            output,
+            page,
+            spread=beside(output, "std", spread) if spread else None,
+            overwrite=settings["overwrite"],
+            blur=settings["blur"],
+            report=report,
+            say=say,
+        )
 
     facts = {"input": str(input), "output": str(output), "seed": settings["seed"], "blur": settings["blur"]}
     run_scene("deblur", output, progress=progress, device=device, workers=workers, facts=facts, task=task)

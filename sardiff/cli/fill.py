@@ -10,7 +10,7 @@ import click
 
 from sardiff.cli import options
 from sardiff.cli.progress import Kind
-from sardiff.cli.run import run_scene
+from sardiff.cli.run import page_wanted, run_scene, write_page
 
 if TYPE_CHECKING:
     from sardiff.tasks.scene import Progress
@@ -46,6 +46,7 @@ ABOUT = {
 @options.sampling
 @click.option("--filled", is_flag=True, help="Also write which pixels were filled, OUT_filled.tif.")
 @click.option("--filled-file", type=click.Path(path_type=Path, dir_okay=False), help="The same, to this file.")
+@options.reporting
 @options.storing
 @options.computing
 @options.progress
@@ -58,6 +59,8 @@ def fill(
     uncertainty_file: Path | None,
     filled: bool,
     filled_file: Path | None,
+    with_report: bool,
+    report_file: Path | None,
     workers: int | None,
     device: str,
     progress: Kind,
@@ -76,6 +79,7 @@ def fill(
         from sardiff.tasks.fill_scene import fill_file
         from sardiff.tasks.scene import beside
 
+        page = page_wanted(output, with_report, report_file, overwrite=settings["overwrite"])
         fill_file(
             input,
             output,
@@ -89,7 +93,17 @@ def fill(
             say=say,
             **settings,
         )
-        return {beside(output, what, file): ABOUT[what] for what, file in (("std", spread), ("filled", where)) if file}
+        both = (("std", spread), ("filled", where))
+        further = {beside(output, what, file): ABOUT[what] for what, file in both if file}
+        return further | write_page(
+            input,
+            output,
+            page,
+            spread=beside(output, "std", spread) if spread else None,
+            overwrite=settings["overwrite"],
+            report=report,
+            say=say,
+        )
 
     facts = {"input": str(input), "output": str(output), "seed": settings["seed"]}
     run_scene("fill", output, progress=progress, device=device, workers=workers, facts=facts, task=task)

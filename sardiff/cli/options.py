@@ -13,6 +13,7 @@ __all__ = [
     "COMPRESSIONS",
     "METHODS",
     "QUALITIES",
+    "blur_known",
     "computing",
     "correlation",
     "device",
@@ -88,6 +89,11 @@ looks_option = click.option(
     show_default=True,
     metavar="auto|NUMBER",
     help="Equivalent number of looks, often no integer.",
+)
+
+
+blur_known = click.option(
+    "--blur", metavar="gaussian:SIGMA|...|FILE", help="What was taken out of AFTER, where its tags do not say it."
 )
 
 

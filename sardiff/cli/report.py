@@ -37,7 +37,7 @@ def window(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="The page; AFTER.html by default."
 )
 @click.option("--optical", type=click.Path(path_type=Path), help="AFTER is the fusion of BEFORE with this image.")
-@click.option("--truth", type=click.Path(path_type=Path), help="The scene without noise, where it is known.")
+@click.option("--truth", type=click.Path(path_type=Path), help="The scene as it should be, where it is known.")
 @click.option(
     "--uncertainty-file",
     type=click.Path(path_type=Path),
@@ -52,9 +52,13 @@ def window(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     help="To show at full resolution; give it as often as you like. By default some are chosen.",
 )
 @options.looks_option
+@options.blur_known
 @options.reading
 @click.option(
-    "--optical-bands", callback=options.whole_numbers, metavar="3,2,1", help="Of the optical image; all by default."
+    "--optical-bands",
+    callback=options.whole_numbers,
+    metavar="3,2,1",
+    help="Of the optical image; those fused by default.",
 )
 @options.overwrite
 @options.progress
@@ -71,8 +75,8 @@ def report(
     Before and after under a divider that moves, with zoom; ratio, uncertainty and local looks; histograms, profiles,
     the numbers of `sardiff score`, and how it was made. The page is one file and needs no network.
 
-    AFTER is a despeckled scene, or with --optical a fusion. Whole scenes are shown small, some windows at full
-    resolution.
+    AFTER is a scene that was despeckled, filled or deblurred, as its tags say, or with --optical a fusion. Whole scenes
+    are shown small, some windows at full resolution.
     """
     began = time.monotonic()
     with reporter(progress) as told:

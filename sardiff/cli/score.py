@@ -1,4 +1,4 @@
-"""`sardiff score`: what despeckling did to a scene, or how good a fusion is, in numbers."""
+"""`sardiff score`: what a task did to a scene, or how good a fusion is, in numbers."""
 
 from __future__ import annotations
 
@@ -47,9 +47,10 @@ FUSION_MEANINGS = {
 )
 @click.argument("before", type=click.Path(path_type=Path), required=False, metavar="BEFORE")
 @click.argument("after", type=click.Path(path_type=Path), required=False, metavar="AFTER")
-@click.option("--truth", type=click.Path(path_type=Path), help="The scene without noise, where it is known.")
+@click.option("--truth", type=click.Path(path_type=Path), help="The scene as it should be, where it is known.")
 @options.looks_option
-@click.option("--band", type=click.IntRange(min=1), default=1, show_default=True, help="Which band, counted from 1.")
+@options.blur_known
+@click.option("--band", type=click.IntRange(min=1), help="Which band of BEFORE, counted from 1; the first by default.")
 @click.option(
     "--values",
     type=click.Choice(("auto", "intensity", "amplitude", "db"), case_sensitive=False),
@@ -72,21 +73,24 @@ def score(
     after: Path | None,
     truth: Path | None,
     looks: float | str,
-    band: int,
+    blur: str | None,
+    band: int | None,
     values: str,
     fusion: tuple[Path, Path, Path] | None,
     as_json: bool,
 ) -> None:
-    """Compare the scene BEFORE with the despeckled AFTER.
+    """Compare the scene BEFORE with AFTER, which was despeckled, filled or deblurred, as its tags say.
 
-    Without a truth: looks of even areas, and the ratio of before to after, which ideally is pure speckle. With
-    one, errors too. Of a large scene the middle is scored.
+    Without a truth: looks of even areas, and the ratio of before to after, which ideally is pure speckle; of filled
+    gaps texture and seams; of a blur taken out what it leaves unexplained. With one, errors too. Of a large scene the
+    middle is scored.
 
     With --fusion instead, judge a fused image by all of the scene, as 8-bit grey: of each file the mean of its
     measured bands, from its 1 % quantile (0) to its 99 % quantile (255); B in dB where it is backscatter.
     """
     if fusion is not None:
-        given = {"before": "BEFORE", "after": "AFTER", "truth": "--truth", "looks": "--looks", "band": "--band"}
+        given = {"before": "BEFORE", "after": "AFTER"}
+        given |= {name: f"--{name}" for name in ("truth", "looks", "blur", "band")}
         asked = [context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE for name in given]
         if any(asked):
             extra = ", ".join(word for word, is_given in zip(given.values(), asked, strict=True) if is_given)
@@ -98,29 +102,31 @@ def score(
     if before is None or after is None:
         missing = next(p for p in context.command.params if p.name == ("before" if before is None else "after"))
         raise click.MissingParameter(ctx=context, param=missing)
-    _score(before, after, truth, looks, band, values, as_json)
+    _score(before, after, truth, looks, band, as_json, values=values, blur=blur)
 
 
 def _score(
-    before: Path, after: Path, truth: Path | None, looks: float | str, band: int, values: str, as_json: bool
+    before: Path, after: Path, truth: Path | None, looks: float | str, band: int | None, as_json: bool, **reading: Any
 ) -> None:
     from geo_io import check_proj
-    from sardiff.tasks.inputs import open_source
-    from sardiff.tasks.score import open_result, score_scene
+    from sardiff.tasks.result import open_compared
+    from sardiff.tasks.score import score_band
 
     check_proj()
-    first = open_source(before, values=values, bands=(band,))
-    others = [open_result(path, values=values, bands=(band,)) for path in (after, truth) if path is not None]
-    found = score_scene(first, *others, looks="auto" if looks == "auto" else float(looks))
+    chosen = None if band is None else (band,)
+    compared = open_compared(before, after, truth=truth, bands=chosen, most=1, **reading)
+    (band,) = compared.bands
+    found = score_band(compared, looks="auto" if looks == "auto" else float(looks))
     rows, cols = found.window
     if as_json:
-        facts = {"before": str(before), "after": str(after), "truth": str(truth) if truth else None, "band": band}
+        facts = {"task": compared.task, "before": str(before), "after": str(after), "band": band}
+        facts["truth"] = str(truth) if truth else None
         window = [rows.start, rows.stop, cols.start, cols.stop]
         click.echo(
             json.dumps({**facts, "window": window, "rows": {n: _plain(row) for n, row in found.rows.items()}}, indent=1)
         )
         return
-    place = f"rows {rows.start} to {rows.stop}, columns {cols.start} to {cols.stop} of {_shape(first)}"
+    place = f"rows {rows.start} to {rows.stop}, columns {cols.start} to {cols.stop} of {_shape(compared.source)}"
     click.echo(f"{before} and {after}, band {band}, {'the whole scene' if found.whole else place}")
     for line in _table(found.rows):
         click.echo(line)

@@ -15,8 +15,18 @@ from sardiff.metrics.gradients import average_gradient, qabf, spatial_frequency
 from sardiff.metrics.grey import ScenePart, scene_parts, to_grey8
 from sardiff.metrics.information import cross_entropy, entropy, mutual_information
 from sardiff.metrics.looks import LooksEstimate, estimate_looks
-from sardiff.metrics.reference import amplitude_psnr, amplitude_ssim, bias_db, display_range, mae_db, rmse_db
+from sardiff.metrics.reference import (
+    amplitude_psnr,
+    amplitude_ssim,
+    bias_db,
+    display_range,
+    mae_db,
+    psnr,
+    rmse_db,
+    ssim,
+)
 from sardiff.metrics.registration import LocalShift, Registration, combine, local_shifts
+from sardiff.metrics.restored import compare_deblurred, compare_filled
 from sardiff.metrics.windows import Windows, autocorrelation
 
 __all__ = [
@@ -37,6 +47,8 @@ __all__ = [
     "bias_db",
     "combine",
     "compare",
+    "compare_deblurred",
+    "compare_filled",
     "cross_entropy",
     "display_range",
     "edge_preservation",
@@ -49,12 +61,14 @@ __all__ = [
     "local_shifts",
     "mae_db",
     "mutual_information",
+    "psnr",
     "qabf",
     "ratio_statistics",
     "rmse_db",
     "scd",
     "scene_parts",
     "spatial_frequency",
+    "ssim",
     "to_grey8",
     "vif",
     "viff",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo_io import from_intensity
+from geo_io.values import Units
 from sardiff.metrics import enl_map
 from sardiff.plot.composites import Composite
 from sardiff.plot.counts import Histogram
@@ -25,7 +26,7 @@ __all__ = ["Layers", "layers_of"]
 
 RATIO_DB = (3.0, 9.0)  # at either end of the ratio's colours, at least and at most: of many looks, of one
 LOOKS = (1.0, 1000.0)
-LOOKED_AT: tuple[str, ...] = ("before", "after")
+LABELS = {"before": "Before", "after": "After", "truth": "Truth"}
 LOOKS_WINDOW, LOOKS_THIN = 16, 4  # pixels: of the window looks are taken in, and from one to the next that is shown
 
 Pixels = Mapping[str, NDArray[np.float32]]  # role to (bands, rows, cols)
@@ -52,7 +53,7 @@ class Layers:
             rows, cols = (slice(0, length) for length in self._scenes.grid.shape)
             return self._pictures(*self._read(rows, cols))
         blocks = self._survey.blocks
-        looks = {role: blocks[role].looks(LOOKS_WINDOW) for role in LOOKED_AT if role in blocks}
+        looks = {role: blocks[role].looks(LOOKS_WINDOW) for role in self._looked_at}
         return self._pictures({role: found.mean for role, found in blocks.items()}, looks)
 
     def window(self, place: Place) -> dict[str, str]:
@@ -62,8 +63,11 @@ class Layers:
     def _read(self, rows: slice, cols: slice) -> tuple[Pixels, Pixels]:
         rasters = self._scenes.rasters
         pixels = {role: raster[slice(0, raster.shape[0]), rows, cols] for role, raster in rasters.items()}
-        looks = {role: _local_looks(pixels[role]) for role in LOOKED_AT if role in pixels}
-        return pixels, looks
+        return pixels, {role: _local_looks(pixels[role]) for role in self._looked_at}
+
+    @property
+    def _looked_at(self) -> tuple[str, ...]:
+        return ("before", "after") if self._scenes.kind == "despeckled" else ()
 
     def _pictures(self, pixels: Pixels, looks: Pixels) -> dict[str, str]:
         return {layer.key: draw(pixels, looks) for layer, draw in self._drawn.items()}
@@ -71,22 +75,23 @@ class Layers:
 
 def layers_of(scenes: Scenes, survey: Survey, tables: Sequence[Table]) -> Layers:
     """Choose the layers and their colours, the same for all views, by what was found over the whole scene."""
-    drawn = _of_despeckled(scenes, survey, tables) if scenes.kind == "despeckled" else _of_fused(scenes, survey)
-    keys = [layer.key for layer in drawn]
-    return Layers(scenes, survey, drawn, ("optical", "fused") if scenes.kind == "fused" else (keys[0], keys[1]))
+    if scenes.kind == "despeckled":
+        drawn = _of_despeckled(scenes, survey, tables)
+    else:
+        drawn = _of_fused(scenes, survey) if scenes.kind == "fused" else _of_restored(scenes, survey)
+    first, second, *_ = (layer.key for layer in drawn)
+    return Layers(scenes, survey, drawn, (first, second))
 
 
 def _of_despeckled(scenes: Scenes, survey: Survey, tables: Sequence[Table]) -> dict[Layer, Drawn]:
     drawn: dict[Layer, Drawn] = {}
     several = len(scenes.bands) > 1
-    roles = {"before": "Before", "after": "After", "truth": "Truth"}
     for band, name in enumerate(scenes.bands):
         suffix = f", {name}" if several else ""
         grey = _grey_range(survey.histograms["truth" if "truth" in scenes.rasters else "after", band])
-        for role, label in roles.items():
-            if role in scenes.rasters:
-                layer = Layer(f"{role}-{band}", label + suffix, "backscatter", "grey", grey.low, grey.high, "dB")
-                drawn[layer] = _grey(role, band, grey)
+        for role in scenes.shown:
+            layer = Layer(f"{role}-{band}", LABELS[role] + suffix, "backscatter", "grey", grey.low, grey.high, "dB")
+            drawn[layer] = _grey(role, band, grey)
         limit = _ratio_limit(tables[band])
         about = "before / after; speckle alone is even grain, a little below 0 dB"
         layer = Layer(f"ratio-{band}", f"Ratio{suffix}", about, "change", -limit, limit, "dB")
@@ -107,6 +112,39 @@ def _of_despeckled(scenes: Scenes, survey: Survey, tables: Sequence[Table]) -> d
     return drawn
 
 
+def _of_restored(scenes: Scenes, survey: Survey) -> dict[Layer, Drawn]:
+    drawn: dict[Layer, Drawn] = {}
+    several, after = len(scenes.bands) > 1, survey.blocks["after"].mean
+    if scenes.colour:
+        colours = Composite(after, radar=False)
+        said = "red {}, green {}, blue {}".format(*scenes.bands[:3])
+        drawn.update({Layer(role, LABELS[role], said): _colours(role, colours) for role in scenes.shown})
+    for band, name in enumerate(scenes.bands):
+        suffix = f", {name}" if several else ""
+        if not scenes.colour:
+            grey = _grey_range(survey.histograms["truth" if "truth" in scenes.rasters else "after", band], "physical")
+            for role in scenes.shown:
+                about = "backscatter" if scenes.unit == "dB" else "value"
+                key, label = f"{role}-{band}", LABELS[role] + suffix
+                layer = Layer(key, label, about, "grey", grey.low, grey.high, scenes.unit)
+                drawn[layer] = _linear(role, band, grey.low, grey.high, "grey")
+        if "spread" in scenes.rasters:
+            most = largest(survey.blocks["spread"].mean[band])
+            about = "standard deviation of the samples"
+            layer = Layer(f"spread-{band}", f"Uncertainty{suffix}", about, "doubt", 0.0, most, scenes.unit)
+            drawn[layer] = _linear("spread", band, 0.0, most, "doubt")
+    if "filled" in scenes.rasters:
+        drawn[Layer("filled", "Filled", "share of pixels that are new", "looks", 0, 100, "%")] = _linear(
+            "filled", 0, 0.0, 1.0, "looks"
+        )
+    else:
+        most = largest(np.abs(after.mean(axis=0) - survey.blocks["before"].mean.mean(axis=0)))
+        about = "after - before" + (", mean of the bands" if several else "")
+        layer = Layer("change", "What changed", about, "change", -most, most, scenes.unit)
+        drawn[layer] = _change("after", "before", most)
+    return drawn
+
+
 def _of_fused(scenes: Scenes, survey: Survey) -> dict[Layer, Drawn]:
     optical, fused = (survey.blocks[role].mean for role in ("optical", "fused"))
     colours = Composite(optical, radar=False)
@@ -117,7 +155,7 @@ def _of_fused(scenes: Scenes, survey: Survey) -> dict[Layer, Drawn]:
     drawn[Layer("sar", "SAR", "backscatter", "grey", grey.low, grey.high, "dB")] = _grey("sar", 0, grey)
     most = largest(np.abs(fused.mean(axis=0) - optical.mean(axis=0)))
     about = "mean of the fused bands less that of the optical ones"
-    drawn[Layer("change", "What SAR brought", about, "change", -most, most)] = _change(most)
+    drawn[Layer("change", "What SAR brought", about, "change", -most, most)] = _change("fused", "optical", most)
     if "spread" in scenes.rasters:
         most = largest(survey.blocks["spread"].mean[0])
         layer = Layer("spread", "Uncertainty", "standard deviation of the luminance", "doubt", 0.0, most)
@@ -155,9 +193,9 @@ def _ratio(band: int, limit: float) -> Drawn:
     return draw
 
 
-def _change(most: float) -> Drawn:
+def _change(later: str, earlier: str, most: float) -> Drawn:
     def draw(pixels: Pixels, looks: Pixels) -> str:
-        change = pixels["fused"].mean(axis=0) - pixels["optical"].mean(axis=0)
+        change = pixels[later].mean(axis=0) - pixels[earlier].mean(axis=0)
         return coloured_uri((change + most) / (2 * most), "change")
 
     return draw
@@ -185,5 +223,6 @@ def _local_looks(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(np.isfinite(looks), looks, np.nan).astype(np.float32)
 
 
-def _grey_range(histogram: Histogram) -> Stretch:
-    return Stretch.between(*(histogram.quantile(share) for share in QUANTILES))
+def _grey_range(histogram: Histogram, units: Units = "db") -> Stretch:
+    low, high = (histogram.quantile(share) for share in QUANTILES)
+    return Stretch.between(low, high, units=units)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from sardiff.metrics import FUSION_BETTER
-from sardiff.plot.scene import one_band
 from sardiff.report.scenes import Scenes
-from sardiff.tasks.score import score_fusion, score_scene
+from sardiff.tasks.score import Score, score_band, score_fusion
 
 __all__ = ["Number", "Table", "numbers_of", "said"]
 
@@ -75,6 +75,39 @@ MEANINGS: dict[str, tuple[str, str]] = {
     ),
 }
 
+RESTORED_MEANINGS: dict[str, tuple[str, str]] = {
+    "psnr": ("Peak signal to noise", "How far the image is from the truth: every 6 dB halves the error."),
+    "ssim": ("Structural similarity", "How alike image and truth look, window by window: 1 is the same."),
+    "rmse": ("Typical error", "Root mean square of the error, against the truth."),
+    "bias": ("Bias", "Whether what was filled is too bright or too dark, against the truth."),
+    "held": (
+        "Uncertainty, how often right",
+        "Share of the truth that lies within the stated 90 %: below, it promises too much.",
+    ),
+    "gaps": ("Gaps", "Share of pixels without a value. What is left was wider than was to be filled."),
+    "filled": ("Filled", "Share of pixels that are new: everything else is as it was measured."),
+    "texture": (
+        "Texture of what was filled",
+        "How much it varies from pixel to pixel, over how much the ground around does: below 1 it is smoother.",
+    ),
+    "seam": (
+        "Seams",
+        "Steps across the rims of gaps, over those between neighbours that were measured: above 1 the rims show.",
+    ),
+    "step": ("Step from pixel to pixel", "Mean difference of neighbours: sharp images have more, noisy ones too."),
+    "mean": ("Mean changed", "Mean of after less before: taking a blur out moves brightness, and makes none."),
+    "residual": (
+        "What is left unexplained",
+        "The result, blurred again, should be the image before but for its noise. More: it was not this blur; less: "
+        "noise was taken for detail.",
+    ),
+    "residual_lag1_rows": (
+        "Unexplained, correlation down",
+        "Whether that goes together from one row to the next: noise does not, detail that was lost or invented does.",
+    ),
+    "residual_lag1_cols": ("Unexplained, correlation across", "The same from one column to the next."),
+}
+
 FUSION_MEANINGS: dict[str, tuple[str, str]] = {
     "mi": ("Mutual information", "Bits that the fused image has in common with the sources."),
     "nmi": ("Mutual information, normalised", "The same over the bits there are: 2 at most."),
@@ -114,7 +147,10 @@ def numbers_of(scenes: Scenes, looks: float | Literal["auto"]) -> list[Table]:
         )
         part = f"{_part(found.window, found.whole)} {found.pixels:,} pixels were measured in all three images."
         return [Table("Fusion", rows, part)]
-    return [_of_band(scenes, band, looks) for band in range(len(scenes.bands))]
+    compared = scenes.compared
+    assert compared is not None
+    meanings = MEANINGS if compared.task == "despeckle" else RESTORED_MEANINGS
+    return [_of_band(name, score_band(compared, band, looks=looks), meanings) for band, name in enumerate(scenes.bands)]
 
 
 def said(value: float) -> str:
@@ -127,15 +163,12 @@ def said(value: float) -> str:
     return text.replace("-", "\u2212")
 
 
-def _of_band(scenes: Scenes, band: int, looks: float | Literal["auto"]) -> Table:
-    roles = [role for role in ("before", "after", "truth") if role in scenes.rasters]
-    one = {role: one_band(scenes.rasters[role], band) for role in roles}
-    found = score_scene(one["before"], one["after"], one.get("truth"), looks=looks)
+def _of_band(name: str, found: Score, meanings: Mapping[str, tuple[str, str]]) -> Table:
     rows = tuple(
-        Number(key, MEANINGS[key][0], row.before, row.after, row.ideal, row.unit, MEANINGS[key][1])
+        Number(key, meanings[key][0], row.before, row.after, row.ideal, row.unit, meanings[key][1])
         for key, row in found.rows.items()
     )
-    return Table(scenes.bands[band], rows, _part(found.window, found.whole))
+    return Table(name, rows, _part(found.window, found.whole))
 
 
 def _part(window: tuple[slice, slice], whole: bool) -> str:

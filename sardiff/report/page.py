@@ -29,6 +29,7 @@ ROLES = {
     "before": "Before", "after": "After", "truth": "Truth", "spread": "Uncertainty", "sar": "SAR", "optical": "Optical",
     "fused": "Fused", "mask": "Mask",
 }  # fmt: skip
+WORDS = {"despeckled": "Despeckled", "filled": "Filled", "deblurred": "Deblurred", "fused": "Fused"}
 
 
 def page_html(
@@ -52,8 +53,7 @@ def page_html(
     """
     style = STYLE + HERE.joinpath("page.css").read_text(encoding="utf-8")
     script = SCRIPT + HERE.joinpath("page.js").read_text(encoding="utf-8")
-    result = scenes.names["after" if scenes.kind == "despeckled" else "fused"]
-    word = "Fused" if scenes.kind == "fused" else "Despeckled"
+    result, word = scenes.names[scenes.shown[1]], WORDS[scenes.kind]
     sources = ("sar", "optical") if scenes.kind == "fused" else ("before",)
     made_from = " and ".join(scenes.names[role] for role in sources)
     version = versions()["sardiff"]
@@ -79,7 +79,7 @@ def page_html(
         provenance=_provenance(scenes),
         footer=escaped(
             f"Made by sardiff {version}. This page is one file: it fetches nothing and sends nothing. Pictures of the "
-            "whole scene show means of intensity; windows show every pixel."
+            f"whole scene show means{' of intensity' if scenes.in_db else ''}; windows show every pixel."
         ),
     )
 
@@ -154,21 +154,40 @@ def _tiles(scenes: Scenes, survey: Survey, table: Table) -> list[tuple[str, str]
             if share > 0:
                 tiles.append((f"{100 * share:.3g} %", "of the pixels seen by SAR alone"))
         return tiles
-    looks, power, edges = rows["enl"], rows["power"], rows["edges"]
-    tiles = [(f"{short(looks.before)} \u2192 {short(looks.after)}", "equivalent looks over even ground")]
+    unit = f" {scenes.unit}" if scenes.unit else ""
+    if scenes.kind == "filled":
+        gaps, texture, seam = rows["gaps"], rows["texture"], rows["seam"]
+        tiles = [
+            (f"{gaps.before:.3g} \u2192 {gaps.after:.3g} %", "of the pixels without a value"),
+            (f"{rows['filled'].after:.3g} %", "of the pixels are new, the others as they were measured"),
+            (short(texture.after), "of the texture of the ground around, in what was filled"),
+            (short(seam.after), "steps at the rims of gaps, over those between neighbours"),
+        ]
+    elif scenes.kind == "deblurred":
+        step = rows["step"]
+        tiles = [(f"{said(step.before)} \u2192 {said(step.after)}{unit}", "mean step from pixel to pixel")]
+        if "residual" in rows:
+            left = rows["residual"]
+            noise = "" if math.isnan(float(left.ideal)) else f", where noise is {said(float(left.ideal))}"
+            tiles.append((f"{said(left.after)}{unit}", f"left unexplained when blurred again{noise}"))
+        tiles.append((f"{said(rows['mean'].after)}{unit}", "change of the mean"))
+    else:
+        looks, power, edges = rows["enl"], rows["power"], rows["edges"]
+        tiles = [
+            (f"{short(looks.before)} \u2192 {short(looks.after)}", "equivalent looks over even ground"),
+            (short(power.after), "mean intensity after over before"),
+            (short(edges.after), "of the contrast of edges kept"),
+        ]
     if "rmse" in rows:
         error = rows["rmse"]
-        tiles.append((f"{short(error.before)} \u2192 {short(error.after)} dB", "typical error against the truth"))
-    tiles += [
-        (short(power.after), "mean intensity after over before"),
-        (short(edges.after), "of the contrast of edges kept"),
-    ]
+        before = "" if math.isnan(error.before) else f"{short(error.before)} \u2192 "
+        tiles.insert(1, (f"{before}{short(error.after)}{unit}", "typical error against the truth"))
     if "spread" in survey.blocks:
         spread = survey.blocks["spread"].mean[0]
-        if np.isfinite(spread).any():
-            tiles.append(
-                (f"\u00b1 {short(float(np.nanmedian(spread)))} dB", "typical standard deviation of the result")
-            )
+        spread = spread[np.isfinite(spread) & ((spread > 0) if scenes.kind == "filled" else True)]
+        if spread.size:
+            which = "what was filled" if scenes.kind == "filled" else "the result"
+            tiles.append((f"\u00b1 {short(float(np.median(spread)))}{unit}", f"typical standard deviation of {which}"))
     band = f" ({scenes.bands[0]})" if len(scenes.bands) > 1 else ""
     return [(number, phrase + band) for number, phrase in tiles]
 
@@ -211,6 +230,8 @@ def _exact(value: float) -> str:
 def _counted(scenes: Scenes) -> str:
     if scenes.kind == "fused":
         return "All pixels of the scene were counted."
+    if scenes.kind != "despeckled":
+        return "All pixels of the scene, band by band."
     return (
         "All pixels of the scene, in dB. Speckle makes the curve of the image before wide and skewed; without it the "
         "kinds of ground show as peaks."
@@ -220,10 +241,11 @@ def _counted(scenes: Scenes) -> str:
 def _profiles(scenes: Scenes, charts: str) -> str:
     if not charts:
         return ""
-    doubt = f" {interval(scenes)[1]}" if scenes.kind == "despeckled" and "spread" in scenes.rasters else ""
-    band = f" Band: {scenes.bands[0]}." if scenes.kind == "despeckled" and len(scenes.bands) > 1 else ""
+    doubt = f" {interval(scenes)[1]}" if scenes.kind != "fused" and "spread" in scenes.rasters else ""
+    band = f" Band: {scenes.bands[0]}." if scenes.kind != "fused" and len(scenes.bands) > 1 else ""
+    where = "most was filled" if scenes.kind == "filled" else "the result varies most"
     return (
-        f'<h2>Along a line</h2><p class="lead">Values along the dashed line of each view, where the result varies most.'
+        f'<h2>Along a line</h2><p class="lead">Values along the dashed line of each view, where {where}.'
         f'{escaped(doubt + band)}</p><div class="charts">{charts}</div>'
     )
 

@@ -15,6 +15,7 @@ SIDE, LEAST = 512, 48  # pixels of a window of one band; and below
 APART = 0.6  # of a side, between the middles of two windows
 
 ABOUT = {
+    "Most filled": "Where most was filled: nothing of it was measured.",
     "Brightest": "Around the brightest structure: points and edges should stand as they stood.",
     "Most textured": "Where the ground varies most: detail should be kept here.",
     "Most uncertain": "Where the result is in doubt: read single pixels with care.",
@@ -62,16 +63,22 @@ def given_places(windows: tuple[tuple[int, int, int], ...], shape: tuple[int, in
 
 
 def chosen_places(
-    image: NDArray[np.floating], spread: NDArray[np.floating] | None, step: int, shape: tuple[int, int], side: int
+    image: NDArray[np.floating],
+    spread: NDArray[np.floating] | None,
+    step: int,
+    shape: tuple[int, int],
+    side: int,
+    *,
+    filled: NDArray[np.floating] | None = None,
 ) -> list[Place]:
-    """Choose windows by a small image of the scene: bright, textured, uncertain, even, and the middle.
+    """Choose windows by a small image of the scene: filled, bright, textured, uncertain, even, and the middle.
 
     Parameters
     ----------
     image : array (rows, cols)
         Of the result, one pixel for `step` by `step` of the scene: decibels, or luminance; NaN: not measured.
-    spread : array (rows, cols), optional
-        Standard deviation, likewise.
+    spread, filled : array (rows, cols), optional
+        Standard deviation, and which share of pixels is new, likewise.
     shape : tuple of int
         (rows, cols) of the scene.
     side : int
@@ -80,17 +87,17 @@ def chosen_places(
     Returns
     -------
     list of Place
-        Five at most; fewer where they would show the same.
+        Six at most; fewer where they would show the same.
     """
     if not side or not np.isfinite(image).any():
         return []
     size = max(1, min(side // step, *image.shape))
     known = np.isfinite(image)
     share = _means(known.astype(float), size)
-    filled = np.where(known, image, 0.0).astype(float)
+    values = np.where(known, image, 0.0).astype(float)
     count = np.maximum(share, 1e-9)
-    mean = _means(filled, size) / count
-    variance = np.maximum(_means(filled**2, size) / count - mean**2, 0)
+    mean = _means(values, size) / count
+    variance = np.maximum(_means(values**2, size) / count - mean**2, 0)
     # Windows that are measured as far as any is; a rim tells little.
     whole = share >= min(0.98, float(share.max()))
     places: list[Place] = []
@@ -103,6 +110,10 @@ def chosen_places(
             rows, cols = (slice(start, start + side) for start in corner)
             places.append(Place(title, ABOUT[title], rows, cols))
 
+    if filled is not None and np.nansum(filled) > 0:
+        most = _means(np.nan_to_num(filled).astype(float), size)
+        top, left = np.unravel_index(int(np.argmax(np.where(whole, most, -1.0))), most.shape)
+        add("Most filled", float(top * step), float(left * step))
     row, col = np.unravel_index(int(np.argmax(np.where(known, image, -np.inf))), image.shape)
     add("Brightest", (row + 0.5) * step - side / 2, (col + 0.5) * step - side / 2)
     for title, merit in (

@@ -18,38 +18,35 @@ RIM = 0.1  # of a window, above and below, where no profile is drawn
 
 
 def profile_row(scenes: Scenes, place: Place) -> int:
-    """Return the row of the scene, within a window, along which the result varies most; of those measured best."""
-    values = _values(scenes, "after" if scenes.kind == "despeckled" else "fused", place)
+    """Return the row of the scene, within a window, along which the result varies most; of those measured best, and of
+    a filled image those with most that is new."""
+    values = _values(scenes, scenes.shown[1], place)
     margin = int(RIM * len(values))
     rows = values[margin : len(values) - margin] if len(values) > 2 * margin else values
     known = np.isfinite(rows)
     count = known.sum(axis=1)
     mean = np.where(known, rows, 0).sum(axis=1) / np.maximum(count, 1)
     variance = (np.where(known, rows - mean[:, None], 0) ** 2).sum(axis=1) / np.maximum(count, 1)
-    return place.rows.start + margin + int(np.argmax(np.where(count >= 0.9 * count.max(), variance, -1)))
+    good = count >= 0.9 * count.max()
+    if "filled" in scenes.rasters:
+        new = np.nan_to_num(scenes.rasters["filled"][slice(0, 1), place.rows, place.cols][0])
+        filled = new[margin : margin + len(rows)].sum(axis=1)
+        good &= filled >= 0.9 * filled[good].max()
+    return place.rows.start + margin + int(np.argmax(np.where(good, variance, -1)))
 
 
 def profile(scenes: Scenes, place: Place, row: int) -> str:
-    """Return the chart of one row of a window: of the first band in dB, or of the mean of optical bands."""
+    """Return the chart of one row of a window: of the first band, or of a fusion of the mean of optical bands."""
     line = Place(place.title, "", slice(row, row + 1), place.cols)
     x = np.arange(place.cols.start, place.cols.stop, dtype=float)
-    if scenes.kind == "fused":
-        parts: list[Line | Band] = [
-            Line(label, x, _values(scenes, role, line)[0], kind)
-            for role, label, kind in (("optical", "optical", "first"), ("fused", "fused", "second"))
-        ]
-        y_label = "mean of the bands"
-    else:
-        after = _values(scenes, "after", line)[0]
-        parts = [Line("before", x, _values(scenes, "before", line)[0], "first")]
-        if "spread" in scenes.rasters:
-            factor, _ = interval(scenes)
-            doubt = factor * scenes.rasters["spread"][slice(0, 1), line.rows, line.cols][0, 0]
-            parts.append(Band("uncertainty", x, after - doubt, after + doubt, "second"))
-        parts.append(Line("after", x, after, "second"))
-        if "truth" in scenes.rasters:
-            parts.append(Line("truth", x, _values(scenes, "truth", line)[0], "third"))
-        y_label = "backscatter, dB"
+    first, second, *third = (Line(role, x, _values(scenes, role, line)[0], kind) for role, kind in _kinds(scenes))
+    parts: list[Line | Band] = [first]
+    if "spread" in scenes.rasters and scenes.kind != "fused":
+        factor, _ = interval(scenes)
+        doubt = factor * scenes.rasters["spread"][slice(0, 1), line.rows, line.cols][0, 0]
+        parts.append(Band("uncertainty", x, second.y - doubt, second.y + doubt, "second"))
+    parts += [second, *third]
+    y_label = _value_label(scenes)
     title = f"{place.title}: values along row {row}"
     return chart(parts, x_label=f"column, along row {row}", y_label=y_label, title=title)
 
@@ -65,16 +62,26 @@ def interval(scenes: Scenes) -> tuple[float, str]:
 
 def histogram_charts(scenes: Scenes, survey: Survey) -> list[tuple[str, str]]:
     """Titles and charts of how often each value occurs, one a band, or one a kind of image."""
+    roles = [(role, role, kind) for role, kind in _kinds(scenes)]
     if scenes.kind == "fused":
-        greys = [("optical", "optical", "first"), ("fused", "fused", "second")]
         return [
-            ("Optical and fused", _counts(survey, 0, greys, "mean of the bands")),
+            ("Optical and fused", _counts(survey, 0, roles, _value_label(scenes))),
             ("SAR", _counts(survey, 0, [("sar", "SAR", "first")], "backscatter, dB")),
         ]
-    roles = [("before", "before", "first"), ("after", "after", "second"), ("truth", "truth", "third")]
-    roles = [entry for entry in roles if entry[0] in scenes.rasters]
-    titles = scenes.bands if len(scenes.bands) > 1 else ("Backscatter",)
-    return [(title, _counts(survey, band, roles, "backscatter, dB")) for band, title in enumerate(titles)]
+    single = "Backscatter" if scenes.unit == "dB" else "Values"
+    titles = scenes.bands if len(scenes.bands) > 1 else (single,)
+    return [(title, _counts(survey, band, roles, _value_label(scenes))) for band, title in enumerate(titles)]
+
+
+def _kinds(scenes: Scenes) -> list[tuple[str, str]]:
+    """What is shown, and the class of its line on the page."""
+    return list(zip(scenes.shown, ("first", "second", "third"), strict=False))
+
+
+def _value_label(scenes: Scenes) -> str:
+    if scenes.kind == "fused":
+        return "mean of the bands"
+    return "backscatter, dB" if scenes.unit == "dB" else f"value, {scenes.unit}" if scenes.unit else "value"
 
 
 def _counts(survey: Survey, band: int, roles: list[tuple[str, str, str]], x_label: str) -> str:
@@ -101,8 +108,9 @@ def _span(counted: list[Histogram]) -> tuple[int, int]:
 
 
 def _values(scenes: Scenes, role: str, place: Place) -> NDArray[np.float32]:
-    """Of a window (rows, cols): dB of the first band, or the mean of optical bands."""
+    """Of a window (rows, cols): of the first band, in dB of intensity; of a fusion the mean of optical bands."""
     raster = scenes.rasters[role]
     if scenes.kind == "fused":
         return np.asarray(raster[slice(0, raster.shape[0]), place.rows, place.cols].mean(axis=0))
-    return from_intensity(raster[slice(0, 1), place.rows, place.cols][0], "db")
+    values = raster[slice(0, 1), place.rows, place.cols][0]
+    return from_intensity(values, "db") if role in scenes.in_db else values

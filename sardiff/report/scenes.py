@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,20 +11,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import Aligned, Grid, Raster, Source, UnclearValues, open_raster, require_same
+from geo_io import Aligned, Grid, Raster, Source, open_raster, require_same
 from geo_io.grid import same_grid
-from sardiff.errors import SettingsError
+from sardiff.provenance import read_record
 from sardiff.tasks.fused import MASK_VALUES
 from sardiff.tasks.inputs import open_source
 from sardiff.tasks.pair import Optical
+from sardiff.tasks.result import Compared, Filled, held_bands, open_compared
 from sardiff.tasks.scene import beside
-from sardiff.tasks.score import open_result
 
-__all__ = ["Scenes", "open_despeckled", "open_fused"]
+__all__ = ["Kind", "Scenes", "open_fused", "open_restored"]
 
-MOST_BANDS = 3  # of a despeckled scene, unless more are asked for
+MOST_BANDS = 3  # of a scene, unless more are asked for
 
-Kind = Literal["despeckled", "fused"]
+Kind = Literal["despeckled", "filled", "deblurred", "fused"]
+KINDS: dict[str, Kind] = {"despeckle": "despeckled", "fill": "filled", "deblur": "deblurred"}
 FilePath = str | os.PathLike[str]
 
 
@@ -35,11 +35,11 @@ class Scenes:
 
     Parameters
     ----------
-    kind : {"despeckled", "fused"}
+    kind : {"despeckled", "filled", "deblurred", "fused"}
     rasters : mapping
-        "before", "after" and perhaps "truth" (linear intensity, as many bands each) and "spread" (standard deviation in
-        dB); or "sar" (linear intensity, one band), "optical", "fused" and perhaps
-        "spread" (of the luminance) and "mask" (1 where SAR alone has seen).
+        "before", "after" and perhaps "truth" and "spread", as many bands each (`Compared`), and of what was filled
+        "filled" (1 where it was). Or "sar" (linear intensity, one band), "optical", "fused" and perhaps "spread" (of
+        the luminance) and "mask" (1 where SAR alone has seen).
     bands : tuple of str
         Names of the bands of `after`, or of `fused`.
     result : Source
@@ -48,10 +48,14 @@ class Scenes:
         Of all of them.
     names : mapping
         Role to the name of the file, without its folders: those are nobody else's business.
+    unit : str
+        Of values before and after: "dB", or what the file says, perhaps nothing.
     notes : tuple of str
         What the reader should know.
     files : tuple of Path
         All that is read, and must not be written over.
+    compared : Compared, optional
+        Where `before` and `after` come from, for their numbers.
     """
 
     kind: Kind
@@ -60,80 +64,70 @@ class Scenes:
     result: Source
     grid: Grid
     names: Mapping[str, str]
+    unit: str = ""
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = field(default=())
+    compared: Compared | None = None
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Roles of what is the same scene, as it was, as it is, and perhaps as it should be."""
+        roles = ("optical", "fused") if self.kind == "fused" else ("before", "after", "truth")
+        return tuple(role for role in roles if role in self.rasters)
+
+    @property
+    def in_db(self) -> tuple[str, ...]:
+        """Roles of linear intensity, to be shown in decibels."""
+        return {"fused": ("sar",), "despeckled": self.shown}.get(self.kind, ())
+
+    @property
+    def colour(self) -> bool:
+        """Whether bands are shown together, as colours, instead of one by one."""
+        return self.kind == "fused" or (self.kind != "despeckled" and self.unit != "dB" and len(self.bands) >= 3)
 
     @property
     def made_by(self) -> dict[str, Any]:
         """Tags of the result that sardiff wrote, as they are; JSON objects among them are read."""
-        found: dict[str, Any] = {}
-        for key, text in self.result.metadata.tags.items():
-            if key.startswith("SARDIFF_"):
-                try:
-                    found[key.removeprefix("SARDIFF_").lower()] = json.loads(text)
-                except (ValueError, RecursionError):
-                    found[key.removeprefix("SARDIFF_").lower()] = text
-        return found
+        return read_record(self.result.metadata.tags)
 
 
-def open_despeckled(
-    before: FilePath,
-    after: FilePath,
-    *,
-    truth: FilePath | None = None,
-    spread: FilePath | None = None,
-    values: str = "auto",
-    bands: tuple[int, ...] | None = None,
-    polarisation: str | None = None,
-    swath: str | None = None,
-) -> Scenes:
-    """Open a scene before and after despeckling.
+def open_restored(before: FilePath, after: FilePath, *, bands: tuple[int, ...] | None = None, **options: Any) -> Scenes:
+    """Open a scene before and after a task: despeckled, filled or deblurred, as its tags say.
 
     Parameters
     ----------
-    before, after : path
-        As for `sardiff score`.
-    truth : path, optional
-    spread : path, optional
-        Standard deviation in dB; by default AFTER_std_db.tif, if it lies beside.
-    values, polarisation, swath
-        Of `before`, as for `open_source`; of the others what their tags say, or their pixels, or else the same.
-    bands : tuple of int, optional
-        Of `before`; the first three by default. Where the others have as many bands as `before`, the same of them.
+    before, after, bands, **options
+        As for `open_compared`; of the bands that `after` holds the first three by default, or red, green and blue of a
+        filled or deblurred image that names them.
 
     Raises
     ------
     GeoIOError, SardiffError
         If one of them cannot be read, they lie on different grids, or their bands do not go together.
     """
-    first = open_source(before, values=values, bands=bands, polarisation=polarisation, swath=swath)
-    if _task(open_raster(after, values="physical")) == "fuse":  # whose pixels are no backscatter
-        raise SettingsError(f"{after} is a fusion, as its tags say: name the optical image too, with --optical FILE.")
+    found = open_compared(before, after, bands=bands, most=MOST_BANDS, **options)
+    kind = KINDS[found.task]
+    rasters: dict[str, Any] = {
+        role: raster for role in ("before", "after", "truth", "spread") if (raster := getattr(found, role)) is not None
+    }
+    if kind == "filled":
+        rasters["filled"] = Filled(found.before, found.after)
     notes = []
-    if bands is None and first.shape[0] > MOST_BANDS:
-        bands = tuple(range(1, MOST_BANDS + 1))
-        notes.append(f"Bands 1 to {MOST_BANDS} of {first.shape[0]} are shown; --bands chooses others.")
-        first = open_source(before, values=first.values, bands=bands, polarisation=polarisation, swath=swath)
-    result = _result(after, values, first)
-    beside_it = Path(spread) if spread is not None else beside(Path(after), "std_db")
-    others: dict[str, FilePath] = {"after": after}
-    if truth is not None:
-        others["truth"] = truth
-    if spread is not None or beside_it.is_file():
-        others["spread"] = beside_it
-    rasters: dict[str, Any] = {"before": first}
-    for role, path in others.items():
-        rasters[role] = _like(first, path, role, values, bands)
-    names = {role: Path(path).name for role, path in {"before": before, **others}.items()}
+    if bands is None and found.held > len(found.bands):
+        first = found.bands == tuple(range(1, len(found.bands) + 1))
+        which = f"1 to {len(found.bands)}" if first else ", ".join(map(str, found.bands))
+        notes.append(f"Bands {which} of {found.held} are shown; --bands chooses others.")
     return Scenes(
-        kind="despeckled",
+        kind=kind,
         rasters=rasters,
-        bands=_band_names(first),
-        result=result,
-        grid=first.grid,
-        names=names,
+        bands=_band_names(found.source, found.bands),
+        result=found.result,
+        grid=found.before.grid,
+        names={role: path.name for role, path in found.names.items()},
+        unit=found.unit,
         notes=tuple(notes),
         files=_files(rasters),
+        compared=found,
     )
 
 
@@ -160,23 +154,28 @@ def open_fused(
     values, polarisation, swath
         Of the SAR image.
     bands : tuple of int, optional
-        Of the SAR image; the first by default.
+        Of the SAR image; by default the first of those that were fused.
     optical_bands : tuple of int, optional
-        Of the optical image; all by default.
+        Of the optical image; by default those that were fused, or all.
 
     Raises
     ------
     GeoIOError, SardiffError
         If one of them cannot be read, or lies nowhere near.
     """
+    result = open_raster(fused, values="physical")
+    made = read_record(result.metadata.tags)
+    said = made.get("input")
+    fused_of = said if isinstance(said, Mapping) else {}
     radar = open_source(sar, values=values, bands=bands or None, polarisation=polarisation, swath=swath)
     if bands is None and radar.shape[0] > 1:
-        radar = open_source(sar, values=radar.values, bands=(1,))
-    light, result = (
-        Optical(open_raster(optical, values="physical", bands=optical_bands)),
-        open_raster(fused, values="physical"),
-    )
-    grid, notes = result.grid, _moved(result)
+        first = (_held(fused_of.get("sar"), radar) or (1,))[:1]
+        radar = open_source(sar, values=radar.values, bands=first)
+    seen = open_raster(optical, values="physical", bands=optical_bands)
+    if optical_bands is None and (held := _held(fused_of.get("optical"), seen)):
+        seen = open_raster(optical, values="physical", bands=held)
+    light = Optical(seen)
+    grid, notes = result.grid, _moved(made.get("registration"))
     rasters: dict[str, Any] = {}
     for role, source, what in (("sar", radar, "SAR"), ("optical", light, "optical")):
         rasters[role] = source
@@ -201,7 +200,7 @@ def open_fused(
     return Scenes(
         kind="fused",
         rasters=rasters,
-        bands=_band_names(result),
+        bands=_band_names(result, range(1, result.shape[0] + 1)),
         result=result,
         grid=grid,
         names=names,
@@ -223,51 +222,13 @@ class _SarAlone:
         return np.where(np.isnan(kind) | (kind == MASK_VALUES["neither"]), np.float32(np.nan), alone)
 
 
-def _result(path: FilePath, values: str, first: Source, bands: tuple[int, ...] | None = None) -> Source:
-    """Open a result as `sardiff score` does; where neither its tags nor its pixels tell what it holds, as the input."""
-    try:
-        return open_result(path, values=values, bands=bands)
-    except UnclearValues:
-        kind = "intensity" if first.values == "complex" else first.values
-        return open_result(path, values=kind, bands=bands)
-
-
-def _like(first: Source, path: FilePath, role: str, values: str, bands: tuple[int, ...] | None) -> Source:
-    """Open what has the bands and the grid of the scene before."""
-    name, wanted = str(path), first.shape[0]
-
-    def opened(chosen: tuple[int, ...] | None) -> Source:
-        if role == "spread":
-            return open_raster(path, values="physical", bands=chosen)
-        return _result(path, values, first, chosen)
-
-    found = opened(None)
-    if found.shape[0] != wanted:
-        if bands is None or max(bands) > found.shape[0]:
-            raise SettingsError(
-                f"{name} has {found.shape[0]} bands, and {first.name} {wanted}: choose the same of both with --bands."
-            )
-        found = opened(bands)
-    require_same(first.name, first.grid, name, found.grid)
-    return found
-
-
-def _task(source: Source) -> str:
-    try:
-        said = json.loads(source.metadata.tags.get("SARDIFF_SETTINGS", "{}"))
-        return str(said.get("task", "despeckle"))
-    except (ValueError, AttributeError, RecursionError):
-        return ""
-
-
-def _moved(fused: Source) -> list[str]:
+def _moved(said: Any) -> list[str]:
     """What a reader should know of a registration, which the sources do not show."""
     try:
-        said = json.loads(fused.metadata.tags.get("SARDIFF_REGISTRATION", "{}"))
         rows, cols = (float(pixels) for pixels in said["shift"])
         if said["applied"] is not True:
             return []
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return []
     return [
         f"The SAR image was moved by {rows:+.1f} rows and {cols:+.1f} columns before it was fused; it is shown, "
@@ -275,12 +236,19 @@ def _moved(fused: Source) -> list[str]:
     ]
 
 
-def _band_names(source: Source) -> tuple[str, ...]:
+def _band_names(source: Source, numbers: Sequence[int]) -> tuple[str, ...]:
+    """What the file calls its bands, or their numbers."""
     names = source.metadata.descriptions or (None,) * source.shape[0]
     said = [(name or "").strip()[:40] for name in names]
     if len(set(said)) < len(said) or not all(said):
-        return tuple(f"band {i + 1}" for i in range(source.shape[0]))
+        return tuple(f"band {number}" for number in numbers)
     return tuple(said)
+
+
+def _held(said: Any, source: Source) -> tuple[int, ...] | None:
+    """Which bands of a source were fused, as the tags of the fusion say."""
+    bands = held_bands(said)
+    return None if bands is None or max(bands) > source.shape[0] else bands
 
 
 def _files(rasters: Mapping[str, Any]) -> tuple[Path, ...]:

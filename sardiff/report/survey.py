@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import Raster, from_intensity
+from geo_io import from_intensity
 from geo_io.source import sample
 from sardiff.plot.blocks import BUDGET, Blocks, reduction, strips
 from sardiff.plot.counts import DB_BINS, Histogram
 from sardiff.report.scenes import Scenes
 
-__all__ = ["IN_DB", "Survey", "survey"]
+__all__ = ["Survey", "survey"]
 
-IN_DB = ("before", "after", "truth", "sar")  # roles of linear intensity
 PIXELS = 1024  # of the overview's longer side, of one band; more bands share them
 BINS = 160  # of histograms of what is no backscatter
 
@@ -32,7 +31,8 @@ class Survey:
     blocks : dict
         Role to sums over blocks of `step` pixels.
     histograms : dict
-        (role, band) to counts: in dB of what is backscatter, else of the mean of the bands (band 0), or of spreads.
+        (role, band) to counts: of `scenes.in_db` in dB, else of values; of a fusion and its optical source of the mean
+        of their bands (band 0).
     measured : float
         Share of pixels measured in the result's first band.
     """
@@ -47,9 +47,9 @@ def survey(scenes: Scenes, *, progress: Callable[[float], None] = lambda share: 
     """Go once over all rasters of a report, side by side, in strips of bounded size."""
     rows, cols = scenes.grid.shape
     count = sum(raster.shape[0] for raster in scenes.rasters.values())
-    shared = 1 if scenes.kind == "fused" else len(scenes.bands)
+    shared = 1 if scenes.colour else len(scenes.bands)
     step = reduction((rows, cols), int(PIXELS / shared**0.5))
-    blocks = {role: Blocks(raster.shape, step, squares=role in IN_DB) for role, raster in scenes.rasters.items()}
+    blocks = {role: Blocks(raster.shape, step, squares=role in scenes.in_db) for role, raster in scenes.rasters.items()}
     histograms = _histograms(scenes)
     for part in strips((count, rows, cols), step, budget=2 * BUDGET):
         for role, raster in scenes.rasters.items():
@@ -57,36 +57,35 @@ def survey(scenes: Scenes, *, progress: Callable[[float], None] = lambda share: 
             blocks[role].add(pixels, part.start)
             for (name, band), histogram in histograms.items():
                 if name == role:
-                    histogram.add(_counted(role, pixels, band))
+                    histogram.add(_counted(scenes, role, pixels, band))
         progress(part.stop / rows)
-    result = blocks["after" if scenes.kind == "despeckled" else "fused"]
+    result = blocks[scenes.shown[1]]
     return Survey(step, blocks, histograms, float(result.count[0].sum()) / (rows * cols))
 
 
 def _histograms(scenes: Scenes) -> dict[tuple[str, int], Histogram]:
     found: dict[tuple[str, int], Histogram] = {}
-    greys = {}
-    for role, raster in scenes.rasters.items():
-        if role in IN_DB:
-            found.update({(role, band): Histogram(DB_BINS) for band in range(raster.shape[0])})
-        elif role in ("optical", "fused"):
-            greys[role] = raster
-    if greys:
-        edges = _edges(list(greys.values()))
-        found.update({(role, 0): Histogram(edges) for role in greys})
+    for role in scenes.in_db:
+        found.update({(role, band): Histogram(DB_BINS) for band in range(scenes.rasters[role].shape[0])})
+    plain = [role for role in scenes.shown if role not in scenes.in_db]
+    for band in range(len(scenes.bands) if plain and scenes.kind != "fused" else min(len(plain), 1)):
+        edges = _edges(scenes, plain, band)
+        found.update({(role, band): Histogram(edges) for role in plain})
     return found
 
 
-def _counted(role: str, pixels: NDArray[np.float32], band: int) -> NDArray[np.float32]:
-    return from_intensity(pixels[band], "db") if role in IN_DB else pixels.mean(axis=0)
+def _counted(scenes: Scenes, role: str, pixels: NDArray[np.float32], band: int) -> NDArray[np.float32]:
+    if role in scenes.in_db:
+        return from_intensity(pixels[band], "db")
+    return pixels.mean(axis=0) if scenes.kind == "fused" else pixels[band]
 
 
-def _edges(rasters: list[Raster]) -> NDArray[np.float64]:
-    """Bins that hold nearly all of several images: their means over bands."""
+def _edges(scenes: Scenes, roles: Sequence[str], band: int) -> NDArray[np.float64]:
+    """Bins that hold nearly all of several images."""
     greys = [
-        window.intensity.mean(axis=0).ravel()
-        for raster in rasters
-        for window in sample(raster, budget=1_000_000)  # type: ignore[arg-type]
+        _counted(scenes, role, window.intensity, band).ravel()
+        for role in roles
+        for window in sample(scenes.rasters[role], budget=1_000_000)  # type: ignore[arg-type]
     ]
     known = np.concatenate([grey[np.isfinite(grey)] for grey in greys]) if greys else np.empty(0)
     low, high = (float(q) for q in np.quantile(known, (0.001, 0.999))) if known.size else (0.0, 1.0)

@@ -17,7 +17,7 @@ from sardiff.report.numbers import numbers_of
 from sardiff.report.page import page_html
 from sardiff.report.places import Place, chosen_places, given_places, window_side
 from sardiff.report.profiles import profile_row
-from sardiff.report.scenes import FilePath, Scenes, open_despeckled, open_fused
+from sardiff.report.scenes import FilePath, Scenes, open_fused, open_restored
 from sardiff.report.survey import Survey, survey
 
 __all__ = ["check_page", "report_path", "write_report"]
@@ -63,6 +63,7 @@ def write_report(
     optical: FilePath | None = None,
     truth: FilePath | None = None,
     spread: FilePath | None = None,
+    blur: str | None = None,
     values: str = "auto",
     bands: tuple[int, ...] | None = None,
     optical_bands: tuple[int, ...] | None = None,
@@ -79,7 +80,8 @@ def write_report(
     Parameters
     ----------
     before, after : path
-        A scene and what was made of it, on one grid; with `optical`, the SAR image and the fusion.
+        A scene and what was made of it, on one grid: despeckled, filled or deblurred, as the tags of `after` say. With
+        `optical`, the SAR image and the fusion.
     output : path
         Of the page, .html.
     optical : path, optional
@@ -88,11 +90,12 @@ def write_report(
         The scene without noise, where it is known.
     spread : path, optional
         Standard deviations; by default the file beside `after` that its task writes, if it is there.
+    blur : str, optional
+        What was taken out of a deblurred image, as for `sardiff.deblur`; by default what its tags say.
     values, bands, polarisation, swath
-        Of `before`, as for `sardiff.tasks.inputs.open_source`; by default the first three bands of what was despeckled,
-        and the first of the SAR image of a fusion.
+        Of `before`, as for `open_restored` and `open_fused` of `sardiff.report.scenes`.
     optical_bands : tuple of int, optional
-        Of the optical image; all by default.
+        Of the optical image; by default those that were fused.
     looks : float or "auto"
         Equivalent number of looks of `before`, for the score.
     windows : tuple of (row, col, size)
@@ -111,7 +114,7 @@ def write_report(
     check_page(final, [Path(p) for p in (before, after, optical, truth, spread) if p is not None], overwrite=overwrite)
     reading = {"values": values, "bands": bands, "polarisation": polarisation, "swath": swath}
     if optical is None:
-        scenes = open_despeckled(before, after, truth=truth, spread=spread, **reading)  # type: ignore[arg-type]
+        scenes = open_restored(before, after, truth=truth, spread=spread, blur=blur, **reading)  # type: ignore[arg-type]
     else:
         scenes = open_fused(before, after, optical, spread=spread, optical_bands=optical_bands, **reading)  # type: ignore[arg-type]
     for note in scenes.notes:
@@ -129,7 +132,8 @@ def write_report(
     profiled = places or ([whole] if found.step == 1 else [])
     lines = [(place, profile_row(scenes, place)) for place in profiled]
     rows = {place.title: row for place, row in lines}
-    views = [View(whole.title, whole.rows, whole.cols, layers.overview(), _scale(found), line=rows.get(whole.title))]
+    about = _scale(scenes, found)
+    views = [View(whole.title, whole.rows, whole.cols, layers.overview(), about, line=rows.get(whole.title))]
     for place in places:
         own = {} if found.step == 1 else layers.window(place)
         within = 0 if found.step == 1 else None
@@ -143,25 +147,26 @@ def write_report(
 
 
 def _places(scenes: Scenes, found: Survey) -> list[Place]:
-    """Windows chosen by the first band of the result."""
-    role = "after" if scenes.kind == "despeckled" else "fused"
+    """Windows chosen by the result: its first band, or the mean of what is shown in colours."""
+    role = scenes.shown[1]
     mean = found.blocks[role].mean
     with np.errstate(divide="ignore", invalid="ignore"):
-        image = 10 * np.log10(mean[0]) if role == "after" else mean.mean(axis=0)
-    spread = found.blocks["spread"].mean[0] if "spread" in found.blocks else None
-    shared = 1 if scenes.kind == "fused" else len(scenes.bands)
-    return chosen_places(image, spread, found.step, scenes.grid.shape, window_side(scenes.grid.shape, shared))
+        image = 10 * np.log10(mean[0]) if role in scenes.in_db else mean.mean(axis=0) if scenes.colour else mean[0]
+    spread, filled = (found.blocks[what].mean[0] if what in found.blocks else None for what in ("spread", "filled"))
+    side = window_side(scenes.grid.shape, 1 if scenes.colour else len(scenes.bands))
+    return chosen_places(image, spread, found.step, scenes.grid.shape, side, filled=filled)
 
 
 def _everything(shape: tuple[int, int]) -> Place:
     return Place("Whole scene", "", slice(0, shape[0]), slice(0, shape[1]))
 
 
-def _scale(found: Survey) -> str:
+def _scale(scenes: Scenes, found: Survey) -> str:
     if found.step == 1:
         return "Every pixel."
     side = found.step
-    return f"One pixel for {side} \u00d7 {side} of the scene, mean of intensity: speckle looks weaker than it is."
+    mean = "mean of intensity: speckle looks weaker than it is" if scenes.in_db else "their mean"
+    return f"One pixel for {side} \u00d7 {side} of the scene, {mean}."
 
 
 def _write(final: Path, page: str, overwrite: bool) -> None:

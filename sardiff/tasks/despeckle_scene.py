@@ -17,7 +17,7 @@ from sardiff.errors import SettingsError
 from sardiff.priors.checkpoint import load_prior
 from sardiff.provenance import record
 from sardiff.tasks.despeckle import ESTIMATES, MEASURED, Despeckle, DespeckleTiles, overlap_for
-from sardiff.tasks.inputs import Looks, open_source, paths_of, settle_looks, weights_path
+from sardiff.tasks.inputs import Looks, input_of, open_source, paths_of, settle_looks, weights_path
 from sardiff.tasks.scene import (
     Output,
     Progress,
@@ -339,7 +339,7 @@ def _tags(source: Source, apply: DespeckleTiles, looks: Looks, units: str | None
             "steps": apply.settings.levels(prior),
         },
         looks={"value": looks.value, "reason": looks.reason},
-        input={"name": Path(source.name).name, "values": source.values, "reason": source.values_reason, "units": units},
+        input={**input_of(source), "reason": source.values_reason, "units": units},
         prior={"name": prior.name, "sha256": prior.sha256, "local": prior.local},
     )
 

@@ -23,7 +23,7 @@ from sardiff.provenance import digest, record, versions
 from sardiff.tasks.despeckle_scene import despeckle_array, despeckle_file
 from sardiff.tasks.fuse import MODES, SAMPLES, TILE, Fuse, FuseTiles, overlap_for, prior_for
 from sardiff.tasks.fused import MASK_VALUES, Encode
-from sardiff.tasks.inputs import Looks, open_source, paths_of, settle_looks, weights_path
+from sardiff.tasks.inputs import Looks, input_of, open_source, paths_of, settle_looks, weights_path
 from sardiff.tasks.levels import Levels, Luminance, measure_levels
 from sardiff.tasks.pair import Pair
 from sardiff.tasks.placing import Remembered, check_places, paired, registered, target_grid
@@ -178,10 +178,8 @@ def fuse_array(
         chunks=((count,), *logs.chunks[1:]),
         meta=np.empty((0, 0, 0), np.float32),
     )
-    names = speckled.name, pair.optical.name
-    tags = _tags(
-        names, apply, found, {"grid": grid, "mode": mode, "inject": how_injected, "register": register}, registration
-    )
+    how = {"grid": grid, "mode": mode, "inject": how_injected, "register": register}
+    tags = _tags(speckled, light, apply, found, how, registration)
     base = optical if grid == "optical" else sar
     place = {k: v for k, v in base.coords.items() if set(v.dims) <= set(base.dims[-2:])}
     names_of_bands = {"band": optical.coords["band"]} if bands == pair.bands and "band" in optical.coords else {}
@@ -341,7 +339,7 @@ def fuse_file(
         outputs.append(Output(mask_path, slice(0, 1), encode.mask, about, None, 1, "uint8"))
     how = {"grid": str(grid), "mode": mode, "inject": how_injected, "dtype": dtype, "register": register}
     how |= {"despeckled": "as given" if despeckled or joint else {"looks": looks, "quality": quality}}
-    tags = _tags((radar.name, light.name), apply, found, how, registration)
+    tags = _tags(radar, light, apply, found, how, registration)
     fingerprint = {
         "input": pair.identity,
         "levels": digest(levels.said()),
@@ -450,7 +448,8 @@ def _remove_hidden(final: Path) -> None:
 
 
 def _tags(
-    names: tuple[str, str],
+    radar: Source,
+    light: Source,
     apply: FuseTiles,
     looks: Looks | None,
     how: dict[str, Any],
@@ -472,7 +471,7 @@ def _tags(
         del settings["looks"], settings["correlation"]
     return record(
         settings=settings,
-        input={"sar": Path(names[0]).name, "optical": Path(names[1]).name},
+        input={"sar": input_of(radar), "optical": input_of(light)},
         levels=apply.levels.said(),
         **further,
     )

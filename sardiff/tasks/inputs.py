@@ -18,7 +18,7 @@ from sardiff.priors.checkpoint import SHIPPED
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Looks", "measure_looks", "open_source", "paths_of", "settle_looks", "weights_path"]
+__all__ = ["Looks", "input_of", "measure_looks", "open_source", "paths_of", "settle_looks", "weights_path"]
 
 
 def open_source(
@@ -85,6 +85,12 @@ def paths_of(scene: Any, source: Source | None = None) -> tuple[Path, ...]:
         path = Path(scene)
         paths = (path, *((path.parent,) if path.name.lower() == "manifest.safe" else ()), *paths)
     return paths
+
+
+def input_of(source: Source) -> dict[str, Any]:
+    """What the tags of a result say of its input: its name, what its pixels mean, which bands of a file were used."""
+    bands = {"bands": source.bands} if hasattr(source, "bands") else {}
+    return {"name": Path(source.name).name, "values": source.values, **bands}
 
 
 def weights_path(weights: str | os.PathLike[str] | None) -> Path:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geo_io import open_raster
 from sardiff.errors import SettingsError
 
-__all__ = ["LARGEST", "kernel_of"]
+__all__ = ["LARGEST", "is_named", "kernel_of"]
 
 LARGEST = 101  # pixels along a side
 FINE = 16  # parts of a pixel that a motion is traced in
@@ -56,6 +56,11 @@ def kernel_of(blur: str) -> NDArray[np.float64]:
     else:
         raise SettingsError(f"{blur!r} is no blur: say {FORMS}.")
     return _checked(kernel, blur)
+
+
+def is_named(blur: str) -> bool:
+    """Whether a blur is meant by name, so that `kernel_of` reads no file."""
+    return blur.startswith(("gaussian:", "box:", "motion:"))
 
 
 def _gaussian(sigma: float) -> NDArray[np.float64]:

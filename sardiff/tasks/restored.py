@@ -18,7 +18,7 @@ from sardiff.errors import SettingsError
 from sardiff.priors.base import Prior
 from sardiff.provenance import digest, record
 from sardiff.tasks.gaps import Known
-from sardiff.tasks.inputs import open_source
+from sardiff.tasks.inputs import input_of, open_source
 from sardiff.tasks.scene import Output, restore_scene
 from sardiff.tasks.tones import Tones
 from tiling import Apply, Layout
@@ -123,7 +123,7 @@ def tags_of(
         further["prior"] = {"name": prior.name, "sha256": prior.sha256, "local": prior.local}
     return record(
         settings={"task": task, **settings},
-        input={"name": Path(source.name).name, "values": source.values},
+        input=input_of(source),
         ranges={f"band {i}": ends for i, ends in enumerate(tones.ranges, start=1)},
         **further,
     )

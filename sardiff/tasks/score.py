@@ -1,24 +1,29 @@
-"""What files say of each other: a scene before and after despeckling, or two sources and their fusion, in numbers."""
+"""What files say of each other: a scene before and after a task, or two sources and their fusion, in numbers."""
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import Raster, ReadError, Source, from_intensity, require_same, sample
-from sardiff.metrics import FusionStatistics, ScenePart, scene_parts, to_grey8
-from sardiff.metrics.compare import Comparison, compare
-from sardiff.tasks.inputs import open_source
+from geo_io import Raster, ReadError, from_intensity, require_same, sample
+from sardiff.metrics import (
+    Comparison,
+    FusionStatistics,
+    ScenePart,
+    compare,
+    compare_deblurred,
+    compare_filled,
+    scene_parts,
+    to_grey8,
+)
+from sardiff.tasks.result import Compared
 
-__all__ = ["FusionScore", "Picture", "Score", "mean_band", "open_result", "score_fusion", "score_scene"]
+__all__ = ["FusionScore", "Picture", "Score", "mean_band", "score_band", "score_fusion"]
 
 LARGEST = 2048  # pixels: side of the part that is scored, where a scene is larger
 FUSION_TILE = 1024  # pixels: side of what is in memory at once, of the three images of a fusion
@@ -27,7 +32,7 @@ QUANTILES = (0.01, 0.99)  # of an image, that become black and white
 
 @dataclass(frozen=True)
 class Score:
-    """A band before and after despeckling.
+    """A band before and after a task.
 
     Parameters
     ----------
@@ -44,51 +49,42 @@ class Score:
     whole: bool
 
 
-def score_scene(
-    before: Raster, after: Raster, truth: Raster | None = None, *, looks: float | Literal["auto"] = "auto"
-) -> Score:
-    """Compare the first band of two sources, or of three; of a large scene the middle.
+def score_band(compared: Compared, band: int = 0, *, looks: float | Literal["auto"] = "auto") -> Score:
+    """Compare a band of a scene, counted from 0, before and after despeckling, filling or deblurring; of a large scene
+    the middle.
 
     Parameters
     ----------
-    before, after, truth : Raster
-        Of backscatter, on one grid.
     looks : float or "auto"
-        Equivalent number of looks of `before`; estimated by default.
+        Equivalent number of looks before despeckling; estimated by default.
 
     Raises
     ------
-    GridMismatch
-        If they lie on different grids.
     ReadError
-        If no pixel was measured in all of them.
+        If no pixel was measured in all of them; of a filled image after, and in the truth.
     """
-    sources = [source for source in (before, after, truth) if source is not None]
-    for other in sources[1:]:
-        require_same(before.name, before.grid, other.name, other.grid)
-    rows, cols = window = _part(before.grid.shape)
-    images = [source[slice(0, 1), rows, cols][0] for source in sources]
-    if not np.logical_and.reduce([np.isfinite(image) for image in images]).any():
+    rows, cols = window = _part(compared.before.grid.shape)
+    rasters = {role: getattr(compared, role) for role in ("before", "after", "truth", "spread")}
+    before, after, truth, spread = (
+        None if raster is None else raster[slice(band, band + 1), rows, cols][0] for raster in rasters.values()
+    )
+    assert before is not None
+    assert after is not None
+    needed = [image for image in (after, truth) if image is not None]
+    needed += [] if compared.task == "fill" else [before]
+    if not np.logical_and.reduce([np.isfinite(image) for image in needed]).any():
         raise ReadError(
-            f"{before.name} and {after.name} share no measured pixel in rows {rows.start} to {rows.stop}, "
-            f"columns {cols.start} to {cols.stop}"
+            f"{compared.before.name} and {compared.after.name} share no measured pixel in rows {rows.start} to "
+            f"{rows.stop}, columns {cols.start} to {cols.stop}"
         )
-    table = compare(images[0], images[1], images[2] if truth else None, None if looks == "auto" else looks)
-    return Score(table, window, (rows.stop - rows.start, cols.stop - cols.start) == before.grid.shape)
-
-
-def open_result(path: str | os.PathLike[str], *, values: str = "auto", bands: tuple[int, ...] | None = None) -> Source:
-    """Open what we may have written ourselves: its tags then say what its pixels mean, and else `values` does."""
-    path, kind = Path(path), values
-    if path.is_file():
-        tag = open_source(path, values="intensity", bands=bands).metadata.tags.get("SARDIFF_INPUT")
-        try:
-            said = json.loads(tag) if tag else {}
-            kind = str(said.get("units") or said.get("values") or values)
-        except (ValueError, AttributeError, RecursionError):
-            kind = values
-    known = {"complex": "intensity"}.get(kind, kind)
-    return open_source(path, values=known if known in ("intensity", "amplitude", "db") else values, bands=bands)
+    if compared.task == "fill":
+        table = compare_filled(before, after, truth, spread, unit=compared.unit)
+    elif compared.task == "deblur":
+        noise = None if compared.noise is None else compared.noise[band]
+        table = compare_deblurred(before, after, truth, kernel=compared.kernel, noise=noise, unit=compared.unit)
+    else:
+        table = compare(before, after, truth, None if looks == "auto" else looks)
+    return Score(table, window, (rows.stop - rows.start, cols.stop - cols.start) == compared.before.grid.shape)
 
 
 def _part(shape: tuple[int, int]) -> tuple[slice, slice]:

@@ -98,7 +98,9 @@ def test_one_command_makes_bands_spread_and_mask(run, sar, optical, tmp_path):
     assert profile["crs"] == rasterio.CRS.from_string(UTM)
     assert (fused[:, :, :7] == 0).all()
     assert json.loads(tags["SARDIFF_SETTINGS"])["task"] == "fuse"
-    assert json.loads(tags["SARDIFF_INPUT"]) == {"sar": "sar.tif", "optical": "optical.tif"}
+    said = json.loads(tags["SARDIFF_INPUT"])
+    assert (said["sar"]["name"], said["optical"]["name"]) == ("sar.tif", "optical.tif")
+    assert (said["sar"]["bands"], said["optical"]["bands"]) == ([1], [1, 2, 3])
     assert np.abs(fused[:, :, 7:].astype(float) - before[:, :, 7:]).mean() > 20
     spread, _, _, _ = read(tmp_path / "fused_std.tif")
     assert np.nanmedian(spread) > 0

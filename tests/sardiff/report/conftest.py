@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
+from scipy.ndimage import convolve
 
 from sardiff.cli import cli
+from sardiff.provenance import digest
+from sardiff.tasks.kernels import kernel_of
 
 AFFINE = rasterio.Affine(10, 0, 4e5, 0, -10, 5e6)
 
@@ -98,6 +101,36 @@ def fused(tmp_path_factory):
     write(folder / "fused_mask.tif", mask)
     write(folder / "fused_std.tif", np.full((1, 90, 100), 25, np.float32))
     return folder
+
+
+@pytest.fixture(scope="session")
+def restored(tmp_path_factory):
+    """holes.tif and filled.tif with filled_std.tif, blurred.tif and sharp.tif, and truth.tif: four bands, 90 x 100."""
+    folder = tmp_path_factory.mktemp("restored")
+    rng = np.random.default_rng(7)
+    names = ("B02", "B03", "B04", "B08")
+    truth = np.stack([ground((90, 100)) ** p * 4000 + 500 for p in (0.5, 0.6, 0.7, 0.8)]) + rng.normal(0, 20, (90, 100))
+    holes = truth.astype(np.uint16)
+    holes[:, 30:50, 40:60] = 0
+    holes[1, :2] = 0
+    filled = np.where(holes == 0, truth + rng.normal(0, 30, truth.shape), holes).astype(np.uint16)
+    filled[1, :2] = 0
+    how = {"max_gap": 64, "method": "auto", "solver": "ddnm", "samples": 8}
+    write(folder / "holes.tif", holes, nodata=0, names=names)
+    write(folder / "filled.tif", filled, nodata=0, names=names, tags=restored_tags("fill", **how))
+    write(folder / "filled_std.tif", np.where(holes == 0, 30, 0).astype(np.float32))
+    kernel = kernel_of("box:3")
+    blurred = np.stack([convolve(band, kernel, mode="nearest") for band in truth]) + rng.normal(0, 5, truth.shape)
+    how = {"blur": "box:3", "noise": [5, 5, 5, 5], "kernel": digest({"weights": kernel.tolist()})}
+    write(folder / "blurred.tif", blurred.astype(np.float32), names=names)
+    write(folder / "sharp.tif", truth.astype(np.float32), names=names, tags=restored_tags("deblur", **how))
+    write(folder / "truth.tif", truth.astype(np.float32), names=names)
+    return folder
+
+
+def restored_tags(task, **settings):
+    said = {"settings": {"task": task, **settings}, "input": {"values": "physical", "bands": [1, 2, 3, 4]}}
+    return {"SARDIFF_VERSION": "0.1.0", **{f"SARDIFF_{name.upper()}": json.dumps(x) for name, x in said.items()}}
 
 
 @pytest.fixture(scope="session")

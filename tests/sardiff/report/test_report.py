@@ -230,6 +230,89 @@ def test_a_fusion_without_its_optical_image_is_refused(run, fused):
     assert not (fused / "x.html").exists()
 
 
+def test_a_filled_image_in_colours(run, restored, tmp_path):
+    out, said = tmp_path / "f.html", []
+    page = Page(write_report(restored / "holes.tif", restored / "filled.tif", out, say=said.append))
+    assert said == ["Bands 3, 2, 1 of 4 are shown; --bands chooses others."]
+    names = [layer for view, layer in page.layers if view == "0"]
+    assert names == ["before", "after", "spread-0", "spread-1", "spread-2", "filled"]
+    words = " ".join(page.words)
+    for phrase in ("Filled from holes.tif", "where most was filled", "ddnm"):
+        assert phrase in words, phrase
+    assert facts(page)["layers"][0]["about"] == "red B04, green B03, blue B02"
+    for phrase in ("speckle", "equivalent looks"):
+        assert phrase not in words, phrase
+    titles = [words.strip() for words in re.findall(r'data-show="\d+"[^>]*>([^<]+)<', page.text)]
+    assert titles[:2] == ["Whole scene", "Most filled"]
+    window = facts(page)["views"][1]
+    assert window["row"] <= 30 < 50 <= window["row"] + window["height"]
+    assert 30 <= window["line"] < 50
+    filled = image(page, 0, "filled")
+    assert np.unique(filled[30:50, 40:60]).size == 1
+    assert filled[40, 50] != filled[40, 30]
+    result = run("score", restored / "holes.tif", restored / "filled.tif", "--band", 3, "--json")
+    expected = json.loads(result.stdout)
+    assert expected["task"] == "fill"
+    assert list(page.numbers) == list(expected["rows"])
+    first = next(a for a in page.all("td") if a.get("data-key") == "texture" and a["data-name"] == "After")
+    assert float(first["data-value"]) == pytest.approx(expected["rows"]["texture"]["after"])
+
+
+def test_with_a_truth_a_filled_image_has_errors_and_its_spread_is_judged(restored, tmp_path):
+    holes, filled, truth = (restored / f"{name}.tif" for name in ("holes", "filled", "truth"))
+    page = Page(write_report(holes, filled, tmp_path / "f.html", truth=truth, bands=(4,)))
+    assert page.numbers["rmse"] == pytest.approx(30, rel=0.1)
+    assert page.numbers["held"] == pytest.approx(0.9, abs=0.05)
+    assert {layer for _, layer in page.layers} == {"before-0", "after-0", "truth-0", "spread-0", "filled"}
+    assert "\u00b1 30.0" in page.text
+
+
+def test_a_deblurred_image_says_what_it_leaves_unexplained(run, restored, tmp_path):
+    out = tmp_path / "d.html"
+    result = run("report", restored / "blurred.tif", restored / "sharp.tif", "-o", out)
+    assert result.exit_code == 0, result.output
+    page = Page(out)
+    assert {layer for _, layer in page.layers} == {"before", "after", "change"}
+    assert page.numbers["residual"] == pytest.approx(5, rel=0.1)
+    assert "where noise is 5.000" in " ".join(page.words)
+    result = run(
+        "report", restored / "blurred.tif", restored / "sharp.tif", "-o", tmp_path / "x.html", "--blur", "box:5"
+    )
+    assert result.exit_code == 2
+    assert "with another kernel" in result.stderr
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_backscatter_that_was_filled_is_shown_in_decibels(restored, tmp_path, raster):
+    with rasterio.open(restored / "holes.tif") as before, rasterio.open(restored / "filled.tif") as after:
+        greys = [np.where(dataset.read() == 0, np.nan, dataset.read() / 1e4) for dataset in (before, after)]
+        tags = {**after.tags(), "SARDIFF_INPUT": json.dumps({"values": "db"})}
+    a, b = ((10 * np.log10(grey)).astype(np.float32) for grey in greys)
+    holes = raster(tmp_path / "a.tif", a[:2], names=("VV", "VH"))
+    filled = raster(tmp_path / "b.tif", b[:2], names=("VV", "VH"), tags=tags)
+    page = Page(write_report(holes, filled, tmp_path / "r.html"))
+    names = [layer for view, layer in page.layers if view == "0"]
+    assert names == ["before-0", "after-0", "before-1", "after-1", "filled"]
+    layers = {layer["key"]: layer for layer in facts(page)["layers"]}
+    assert layers["after-0"]["unit"] == "dB"
+    low, high = layers["after-1"]["low"], layers["after-1"]["high"]
+    grey, known = image(page, 0, "after-1"), np.isfinite(b[1])
+    np.testing.assert_allclose(grey[known], np.clip((b[1][known] - low) / (high - low), 0, 1), atol=0.005)
+
+
+def test_a_fusion_is_shown_in_the_bands_that_were_fused(run, fused, tmp_path):
+    with rasterio.open(fused / "fused.tif") as dataset:
+        pixels, profile, tags = dataset.read(), dataset.profile, dataset.tags()
+    tags["SARDIFF_INPUT"] = json.dumps({"sar": {"bands": [1]}, "optical": {"bands": [3, 2, 1]}})
+    with rasterio.open(tmp_path / "fused.tif", "w", **profile) as dataset:
+        dataset.write(pixels[::-1])
+        dataset.update_tags(**tags)
+    sources = fused / "sar.tif", tmp_path / "fused.tif"
+    by_tags = write_report(*sources, tmp_path / "a.html", optical=fused / "optical.tif")
+    as_asked = write_report(*sources, tmp_path / "b.html", optical=fused / "optical.tif", optical_bands=(3, 2, 1))
+    assert by_tags.read_text() == as_asked.read_text()
+
+
 def test_several_bands_in_decibels(run, tmp_path, raster, scenes):
     with rasterio.open(scenes / "scene.tif") as before, rasterio.open(scenes / "clean.tif") as after:
         a, b = (10 * np.log10(d.read(1)) for d in (before, after))
