@@ -258,5 +258,5 @@ class SceneAlgorithm(SardiffAlgorithm):
             return {}
         for name, look in self.RESULTS:
             if name in results:
-                load_with(context, results[name], look, self._wkt)
+                load_with(context, results[name], look, self._wkt, over=results["OUTPUT"])
         return results

@@ -10,11 +10,13 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsGradientColorRamp,
     QgsGradientStop,
+    QgsLayerTreeLayer,
     QgsMultiBandColorRenderer,
     QgsPalettedRasterRenderer,
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingLayerPostProcessorInterface,
+    QgsProject,
     QgsRasterLayer,
     QgsRasterMinMaxOrigin,
     QgsRasterShader,
@@ -33,7 +35,7 @@ SIDE = 256  # of the grid of pixels that are looked at
 _alive: list[_Look] = []  # QGIS keeps no reference to a post-processor
 
 
-def load_with(context: QgsProcessingContext, path: str, look: str, wkt: str = "") -> None:
+def load_with(context: QgsProcessingContext, path: str, look: str, wkt: str = "", over: str = "") -> None:
     """If the result is to be loaded, have it look as it should.
 
     Parameters
@@ -44,18 +46,21 @@ def load_with(context: QgsProcessingContext, path: str, look: str, wkt: str = ""
         "image" (cumulative cut), "doubt" (a ramp from none to much), or "sources" or "filled" (a colour for each).
     wkt : str
         CRS of the input, for a file that names none.
+    over : str
+        Path of the result that is to lie over this one; QGIS heaps them up by their paths.
     """
     if context.willLoadLayerOnCompletion(path):
-        post = _Look(look, wkt)
+        post = _Look(look, wkt, over if over != path else "")
         _alive.append(post)
         context.layerToLoadOnCompletionDetails(path).setPostProcessor(post)
 
 
 class _Look(QgsProcessingLayerPostProcessorInterface):
-    def __init__(self, look: str, wkt: str) -> None:
+    def __init__(self, look: str, wkt: str, over: str) -> None:
         super().__init__()
         self.look = look
         self.wkt = wkt
+        self.over = over
 
     def postProcessLayer(
         self, layer: QgsRasterLayer | None, context: QgsProcessingContext, feedback: QgsProcessingFeedback
@@ -66,6 +71,8 @@ class _Look(QgsProcessingLayerPostProcessorInterface):
             {"image": stretch, "doubt": doubt}.get(self.look, lambda layer: classes(layer, self.look))(layer)
             layer.emitStyleChanged()
             layer.triggerRepaint()
+            if self.over and context.project() is not None:
+                lay_under(layer, self.over, context.project())
         if self in _alive:
             _alive.remove(self)
 
@@ -109,6 +116,21 @@ def doubt(layer: QgsRasterLayer) -> None:
     renderer.setClassificationMin(low)
     renderer.setClassificationMax(high)
     layer.setRenderer(renderer)
+
+
+def lay_under(layer: QgsRasterLayer, path: str, project: QgsProject) -> None:
+    """Move a layer below that of another file, if it lies above it."""
+    node = project.layerTreeRoot().findLayer(layer.id())
+    if node is None:
+        return
+    group = node.parent()
+    beside = group.children()
+    first = beside.index(node) + 1
+    for place, other in enumerate(beside[first:], first):
+        if isinstance(other, QgsLayerTreeLayer) and other.layer() is not None and other.layer().source() == path:
+            group.insertChildNode(place + 1, node.clone())
+            group.removeChildNode(node)
+            return
 
 
 CLASSES = {

@@ -143,6 +143,21 @@ def between(enhancement):
     return [enhancement.minimumValue(), enhancement.maximumValue()]
 
 
+def order(results):
+    """The layers of a project from the top, once QGIS has loaded results; the first of them is the chief one."""
+    from processing.gui.Postprocessing import handleAlgorithmResults
+    from sardiff_qgis.style import load_with
+
+    context, project = QgsProcessingContext(), QgsProject()
+    context.setProject(project)
+    for path, look in results:
+        context.addLayerToLoadOnCompletion(path, QgsProcessingContext.LayerDetails(Path(path).stem, project))
+        load_with(context, path, look, over=results[0][0])
+    made = QgsApplication.processingRegistry().createAlgorithmById("sardiff:despeckle")
+    handleAlgorithmResults(made, context, QgsProcessingFeedback(False))
+    return [Path(node.layer().source()).stem for node in project.layerTreeRoot().findLayers()]
+
+
 def other_layers(paths):
     """What is said of layers that are no files."""
     from sardiff_qgis.words import file_of_raster
@@ -158,7 +173,7 @@ def other_layers(paths):
     return said
 
 
-QUESTIONS = {"algorithms": algorithms, "run": run, "looks": looks, "other_layers": other_layers}
+QUESTIONS = {"algorithms": algorithms, "run": run, "looks": looks, "order": order, "other_layers": other_layers}
 
 
 def main():

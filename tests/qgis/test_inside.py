@@ -13,6 +13,7 @@ from affine import Affine
 from rasterio.crs import CRS
 from sardiff_qgis.protocol import PACE
 
+ORDERS = (("scene", "classes", "doubt"), ("colours", "doubt", "nowhere"))  # the chief result last by name, and first
 SERVICE = "type=xyz&url=http://localhost/{x}/{y}/{z}.png"
 
 
@@ -61,6 +62,10 @@ def said(ask, fake, rasters, out):
         ["algorithms", "algorithms", {}],
         ["layers", "other_layers", {"paths": {"file": [scene, "gdal"], "service": [SERVICE, "wms"]}}],
         ["looks", "looks", {"results": {n: [str(rasters / f"{n}.tif"), kind, wkt] for n, kind in kinds.items()}}],
+        *(
+            [names[0], "order", {"results": [[str(rasters / f"{name}.tif"), kinds[name]] for name in names]}]
+            for names in ORDERS
+        ),
         despeckle("good", PROJ_LIB="/nonsense", PYTHONHOME="/nonsense", GDAL_DATA="/nonsense"),
         despeckle("slow", "slow", cancel=True),
         despeckle("deaf", "deaf", cancel=True),
@@ -202,6 +207,12 @@ def test_results_are_stretched_to_what_they_hold(said):
     assert [round(top / high) for _, top in looks["colours"]["limits"]] == [1, 2, 3]
     assert looks["classes"]["classes"]["2"] == "the SAR image alone (clouds)"
     assert looks["doubt"]["kind"] == "singlebandpseudocolor"
+
+
+def test_a_result_lies_over_what_tells_of_it(said):
+    for names in ORDERS:
+        assert said[names[0]][0] == names[0]
+        assert sorted(said[names[0]]) == sorted(names)
 
 
 def test_a_result_without_a_crs_gets_that_of_its_input(said):
