@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from geo_io.align import Aligned, Raster
     from geo_io.covering import Overlap, overlap
     from geo_io.dataarray import ArraySource, to_dataarray
-    from geo_io.errors import GeoIOError, GridMismatch, ReadError, UnclearValues, UnsafeInput, WriteError
+    from geo_io.errors import GeoIOError, GridMismatch, LooksOptical, ReadError, UnclearValues, UnsafeInput, WriteError
     from geo_io.grid import Grid, require_same
     from geo_io.harden import check_proj, clean_environment
     from geo_io.read import RasterSource, open_raster
@@ -24,6 +24,7 @@ __all__ = [
     "GeoIOError",
     "Grid",
     "GridMismatch",
+    "LooksOptical",
     "Metadata",
     "Overlap",
     "Raster",
@@ -56,7 +57,7 @@ _HOMES = {
     "align": ("Aligned", "Raster"),
     "covering": ("Overlap", "overlap"),
     "dataarray": ("ArraySource", "to_dataarray"),
-    "errors": ("GeoIOError", "GridMismatch", "ReadError", "UnclearValues", "UnsafeInput", "WriteError"),
+    "errors": ("GeoIOError", "GridMismatch", "LooksOptical", "ReadError", "UnclearValues", "UnsafeInput", "WriteError"),
     "grid": ("Grid", "require_same"),
     "harden": ("check_proj", "clean_environment"),
     "read": ("RasterSource", "open_raster"),

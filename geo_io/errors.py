@@ -1,6 +1,6 @@
 """What geo_io says when it cannot go on: one sentence with the file, what was found and what to do."""
 
-__all__ = ["GeoIOError", "GridMismatch", "ReadError", "UnclearValues", "UnsafeInput", "WriteError"]
+__all__ = ["GeoIOError", "GridMismatch", "LooksOptical", "ReadError", "UnclearValues", "UnsafeInput", "WriteError"]
 
 
 class GeoIOError(Exception):
@@ -9,6 +9,10 @@ class GeoIOError(Exception):
 
 class ReadError(GeoIOError):
     """A file that is missing, damaged, of the wrong kind, or whose pixels cannot be understood."""
+
+
+class LooksOptical(ReadError):  # noqa: N818
+    """An input that should be a radar image, and whose bands have the names of an optical one."""
 
 
 class UnclearValues(ReadError):  # noqa: N818

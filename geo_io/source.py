@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -14,6 +15,9 @@ from geo_io.grid import Grid
 from geo_io.values import Units, Values, from_intensity
 
 __all__ = ["Metadata", "Sample", "Source", "columns", "encoded", "fitted", "sample", "sample_windows", "scene_strips"]
+
+_INTERPRETED = ("red", "green", "blue")
+_DESCRIBED = (r"red|b0?4\b.*", r"green|b0?3\b.*", r"blue|b0?2\b.*")  # as of Sentinel-2, and Landsat 8 and 9
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,17 @@ class Metadata:
     nodata: float | None = None
     stored_dtype: str = "float32"
     colorinterp: tuple[str, ...] = ()
+
+    @property
+    def colours(self) -> tuple[int, int, int] | None:
+        """Which bands, from 0, are red, green and blue: by interpretation, or by name; None where none is said."""
+        for said, names in ((self.colorinterp, _INTERPRETED), (self.descriptions, _DESCRIBED)):
+            words = [(word or "").strip() for word in said]
+            found = [[i for i, word in enumerate(words) if re.fullmatch(name, word, re.IGNORECASE)] for name in names]
+            if all(found):
+                red, green, blue = (places[0] for places in found)
+                return red, green, blue
+        return None
 
     @property
     def fill(self) -> np.float32:

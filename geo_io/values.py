@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io.errors import ReadError, UnclearValues
+from geo_io.errors import LooksOptical, ReadError, UnclearValues
 
 __all__ = [
     "Detected",
@@ -225,7 +225,9 @@ def _refuse_other_kinds(pixels: _Pixels, whole: bool, name: str, hints: Sequence
         for hint in level:
             band = "band" in hint.where
             if band and OPTICAL.match(hint.text.strip()):
-                raise ReadError(f"{name} looks optical ({hint.where} is {hint.text!r}); give a radar image, or {SAY}")
+                raise LooksOptical(
+                    f"{name} looks optical ({hint.where} is {hint.text!r}); give a radar image, or {SAY}"
+                )
             if band and _words(hint.text) & NOT_BACKSCATTER:
                 raise ReadError(
                     f"{name} holds more than backscatter ({hint.where} is {hint.text!r}): choose its other bands with "

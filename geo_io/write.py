@@ -21,7 +21,7 @@ from geo_io.grid import Grid, require_same
 from geo_io.partial import Partial, Place, discard, family, hidden_names, remove_family
 from geo_io.source import Metadata
 
-__all__ = ["COMPRESSIONS", "SceneWriter", "check_output", "discard", "require_space"]
+__all__ = ["COMPRESSIONS", "SceneWriter", "check_folder", "check_output", "discard", "require_space"]
 
 COMPRESSIONS = ("deflate", "zstd", "lzw", "none")  # all lossless: what is read back must be what was written
 
@@ -334,9 +334,14 @@ def check_output(final: Path, inputs: Iterable[Path], overwrite: bool = False) -
         raise WriteError(f"{final} exists; give another name, or --overwrite to replace it")
     if not final.parent.is_dir():
         raise WriteError(f"{final}: there is no folder {final.parent}; make it first")
+    # The longest hidden name, so that a name too long for the file system is found here too.
+    check_folder(final, hidden_names(final)[0].name)
+
+
+def check_folder(final: Path, name: str = "") -> None:
+    """Raise `WriteError` unless something can be written beside `final`, under a name that begins like that."""
     try:
-        # The longest hidden name, so that a name too long for the file system is found here too.
-        with tempfile.NamedTemporaryFile(dir=final.parent, prefix=f"{hidden_names(final)[0].name}."):
+        with tempfile.NamedTemporaryFile(dir=final.parent, prefix=f"{name}."):
             pass
     except OSError as error:
         raise WriteError(
@@ -370,12 +375,17 @@ def require_space(
     needed = max(partial - have, 0) + finished * 1.02
     free = shutil.disk_usage(final.parent).free
     if needed + promised > free:
-        others = f" besides {promised / 1e9:.2f} GB of the other results" if promised else ""
+        others = f" besides {_said(promised)} of the other results" if promised else ""
         raise WriteError(
-            f"{final}: writing {bands} x {shape[0]} x {shape[1]} pixels takes up to {needed / 1e9:.2f} GB{others}, and "
-            f"{final.parent} has {free / 1e9:.2f} GB free; make room or choose another disk"
+            f"{final}: writing {bands} x {shape[0]} x {shape[1]} pixels takes up to {_said(needed)}{others}, and "
+            f"{final.parent} has {_said(free)} free; make room or choose another disk"
         )
     return needed
+
+
+def _said(count: float) -> str:
+    size, unit = next((s, u) for s, u in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")) if count >= s or u == "MB")
+    return f"{count / size:.3g} {unit}"
 
 
 def _same_file(a: Path, b: Path) -> bool:

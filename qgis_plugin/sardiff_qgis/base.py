@@ -32,7 +32,7 @@ from .words import command_line, file_of_raster
 __all__ = ["SardiffAlgorithm", "SceneAlgorithm"]
 
 VALUES = ("automatic", "intensity", "amplitude", "dB")
-PHYSICAL_VALUES = ("physical", "intensity", "amplitude", "dB")
+PHYSICAL_VALUES = ("automatic", "physical", "intensity", "amplitude", "dB")
 QUALITIES = ("fast", "balanced", "best")
 COMPRESSIONS = ("deflate", "zstd", "lzw", "none")
 

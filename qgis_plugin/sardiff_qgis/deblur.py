@@ -57,7 +57,7 @@ class Deblur(SceneAlgorithm):
             "A table or raster of weights, its middle the pixel itself.",
         )
         self.number("NOISE", "Noise (standard deviation)", "Left unset, that of each band is estimated.", low=0)
-        self.choice("VALUES", "Values", PHYSICAL_VALUES, "physical", "physical: reflectance, counts and the like.")
+        self.choice("VALUES", "Values", PHYSICAL_VALUES, "automatic", "physical: reflectance, counts and the like.")
         self.choice(
             "METHOD", "Method", METHODS, "auto",
             "auto: dpir, one estimate; or diffpir, which draws samples, for several or their spread.", advanced=True,

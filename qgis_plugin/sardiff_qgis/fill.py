@@ -45,7 +45,7 @@ class FillGaps(SceneAlgorithm):
         )
         self.text("GAP_CLASSES", "Classes of the mask that mean a gap", "Such as 3,8,9,10.", advanced=False)
         self.number("MAX_GAP", "Widest gap (pixels)", "Wider ones stay.", default=64, low=1, high=256, whole=True)
-        self.choice("VALUES", "Values", PHYSICAL_VALUES, "physical", "physical: reflectance, counts and the like.")
+        self.choice("VALUES", "Values", PHYSICAL_VALUES, "automatic", "physical: reflectance, counts and the like.")
         self.choice(
             "METHOD", "Method", METHODS, "auto",
             "auto: diffpir, one estimate; or ddnm, which draws samples. The others know no prior.", advanced=True,

@@ -104,7 +104,10 @@ class Conversation:
         left = f", about {clock(eta)} left" if isinstance(eta, (int, float)) and eta >= 1 else ""
         if phase == "despeckle" and left:
             left += " for this step"
-        return "{}: {} of {} tiles{}".format(doing, event.get("done", "?"), event.get("total", "?"), left)
+        done = event.get("done", "?")
+        if "computed" in event and "resumed" in event:
+            done = int(_number(event["resumed"]) + _number(event["computed"]))
+        return "{}: {} of {} tiles{}".format(doing, done, event.get("total", "?"), left)
 
 
 def complaint(conversation: Conversation, stderr: str, status: int, crashed: bool) -> str:

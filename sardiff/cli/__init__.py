@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -43,6 +44,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of that command."""
         if cmd_name not in COMMANDS:
+            if near := get_close_matches(cmd_name, COMMANDS, n=1):
+                raise click.UsageError(f"No such command '{cmd_name}'. Did you mean '{near[0]}'?", ctx)
             return None
         command = getattr(import_module(f"sardiff.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
@@ -100,6 +103,7 @@ def _complain(args: Sequence[str], message: str, status: int) -> None:
 @click.option(
     "--lifeline",
     is_flag=True,
+    hidden=True,
     help="For programs that start sardiff: when standard input ends, so does the run, and leaves nothing behind.",
 )
 @click.pass_context

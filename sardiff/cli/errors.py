@@ -27,8 +27,8 @@ def sentence(error: BaseException) -> str:
     said = _expected(error)
     if said is None:
         said = (
-            f"{type(error).__name__}: {error}. This is a bug, please report it with the output of `sardiff doctor` "
-            "(SARDIFF_DEBUG=1 shows where it happened)"
+            f"{type(error).__name__}: {str(error).rstrip('.')}. This is a bug, please report it with the output of "
+            "`sardiff doctor` (SARDIFF_DEBUG=1 shows where it happened)"
         )
     return " ".join(said.split())
 
@@ -43,7 +43,8 @@ def _cause(error: BaseException) -> BaseException:
 def _expected(error: BaseException) -> str | None:
     if isinstance(error, click.UsageError):
         where = error.ctx.command_path if error.ctx is not None else "sardiff"
-        return f"{error.format_message().rstrip('.')}. See '{where} --help'"
+        said = error.format_message().rstrip(".")
+        return f"{said}{'' if said.endswith('?') else '.'} See '{where} --help'"
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, click.Abort):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sardiff.cli import options
+from sardiff.provenance import read_record, task_of
 
 if TYPE_CHECKING:
     from geo_io import Grid, Source
@@ -98,6 +99,7 @@ def describe(path: Path, source: Source, estimate: LooksEstimate, reading: dict[
         "correlation_area": estimate.area,
         "speckle": kind_of_speckle(estimate),
         "already_filtered": estimate.already_filtered,
+        "made_by_sardiff": task_of(read_record(metadata.tags)) or None,
         "notes": list(getattr(source, "notes", ())),
         "suggestion": suggestion(path, source, estimate, reading),
     }
@@ -161,7 +163,7 @@ def _asking(path: Path, reading: dict[str, Any]) -> str:
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     size = f"{facts['rows']} rows x {facts['cols']} cols, {_count(facts['bands'], 'band')}, {facts['dtype']}"
     bands = ", ".join(
-        f"{i} {name or 'unnamed'}{f' ({unit})' if unit else ''}"
+        f"{i} {name or 'unnamed'}{f' ({unit})' if unit and unit != '1' else ''}"
         for i, (name, unit) in enumerate(zip(facts["band_names"], facts["band_units"], strict=True), start=1)
     )
     missing = facts["unmeasured"]
@@ -192,9 +194,11 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     lines.append(
         ("filtered", "already, it seems: there is little left to take away" if facts["already_filtered"] else "no")
     )
+    if facts["made_by_sardiff"]:
+        lines[-1] = ("filtered", f"already: sardiff wrote it ({facts['made_by_sardiff']})")
     lines += [("note", note) for note in facts["notes"]]
-    suggested = facts["suggestion"]
-    return [*lines, ("next", f"nothing; if it must be, {suggested}" if facts["already_filtered"] else suggested)]
+    suggested, done = facts["suggestion"], facts["already_filtered"] or facts["made_by_sardiff"]
+    return [*lines, ("next", f"nothing; if it must be, {suggested}" if done else suggested)]
 
 
 _SPECKLE = {

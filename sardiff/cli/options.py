@@ -212,10 +212,11 @@ def physical(command: Function) -> Function:
         command,
         click.option(
             "--values",
-            type=click.Choice(("physical", "intensity", "amplitude", "db"), case_sensitive=False),
-            default="physical",
+            type=click.Choice(("auto", "physical", "intensity", "amplitude", "db"), case_sensitive=False),
+            default="auto",
             show_default=True,
-            help="What the pixels mean: physical (reflectance, counts, ...), or backscatter without speckle.",
+            help="What the pixels mean: physical (reflectance, counts, ...), or backscatter without speckle; auto: what"
+            " sardiff wrote into the tags, decibels where they look like these, else physical.",
         ),
         click.option(
             "--bands", callback=whole_numbers, metavar="1,2,...", help="Bands to use, counted from 1; all by default."

@@ -126,7 +126,7 @@ class Bar(Reporter):
     def progress(self, now: Progress) -> None:
         if now.phase in ("tiles", "despeckle"):
             eta = "" if now.eta_seconds is None else f", {clock(now.eta_seconds)} left"
-            words = f"{now.done}/{now.total} tiles, {now.rate:.3g} Mpx/s{eta} · {self.device}"
+            words = f"{now.resumed + now.computed}/{now.total} tiles, {now.rate:.3g} Mpx/s{eta} · {self.device}"
             self._show("despeckling" if now.phase == "despeckle" else self.doing, now.share, words)
         elif now.phase == "measure":
             self._show("measuring", now.share, "grey ranges and colours of the pair")

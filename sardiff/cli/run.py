@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PAGE", "page_wanted", "run_scene", "size_of", "told_of_page", "write_page"]
 
+WORTH_A_RATE = 0.5  # megapixels
 PAGE = "a page to open in any browser: before and after, uncertainty, numbers, and how it was made."
 
 
@@ -139,7 +140,8 @@ def _how_to_go_on(output: Path, last: Progress | None) -> str:
 
 def _closing(written: Sequence[Path], seconds: float, last: Progress | None, about: Sequence[str]) -> str:
     """The last word on a scene: its files, how large each is, and of those after the first what they are (`about`)."""
-    rate = f", {seconds / last.megapixels:.3g} s/Mpx" if last is not None and last.megapixels else ""
+    # Of a small scene most of the time is the start.
+    rate = f", {seconds / last.megapixels:.3g} s/Mpx" if last is not None and last.megapixels >= WORTH_A_RATE else ""
     lines = [f"{written[0]}: {size_of(written[0])}, {clock(seconds)}{rate}."]
     lines += [f"{path}: {size_of(path)}, {what}" for path, what in zip(written[1:], about, strict=True)]
     return "\n".join(lines)

@@ -34,7 +34,7 @@ class Stopped(BaseException):
         return 128 + self.number
 
     def __str__(self) -> str:
-        return f"by {signal.Signals(self.number).name}. {self.advice}"
+        return f"by {_said(self.number)}. {self.advice}"
 
 
 @contextmanager
@@ -67,9 +67,14 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _said(number: int) -> str:
+    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+
+
 def _leave(number: int) -> None:
-    name = signal.Signals(number).name
-    sys.stderr.write(f"sardiff: stopped: by {name}. What was finished is kept; run the same command to go on.\n")
+    sys.stderr.write(
+        f"sardiff: stopped: by {_said(number)}. What was finished is kept; run the same command to go on.\n"
+    )
     sys.stderr.flush()
     os._exit(128 + number)
 

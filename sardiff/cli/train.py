@@ -20,7 +20,9 @@ __all__ = ["train"]
 @click.command(epilog="Example: sardiff train images/ --out my_prior --minutes 120 --licence MIT")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Writes OUT.safetensors and OUT.json.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True, help="In all.")
+@click.option(
+    "--minutes", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True, help="Of training, in all."
+)
 @click.option("--patch", type=click.IntRange(min=48), default=128, show_default=True, help="Side of a window, pixels.")
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Windows a step.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), default=5e-4, show_default=True, help="Of learning.")
@@ -69,6 +71,7 @@ def train(
     weights, card, state = (out.with_name(out.name + end) for end in (".safetensors", ".json", ".state.safetensors"))
     with reporter(progress) as told:
         try:
+            from geo_io.write import check_folder
             from sardiff.device import choose_device, describe_device
             from sardiff.errors import SettingsError
             from sardiff.training.train import Train
@@ -79,6 +82,7 @@ def train(
             chosen = Train(**settings)
             if not out.parent.is_dir():
                 raise SettingsError(f"{weights}: there is no folder {out.parent}; make it first.")
+            check_folder(weights)
             for path in (weights, card):
                 if path.exists() and not (overwrite or state.exists()):
                     raise SettingsError(f"{path} exists; give --out another name, or --overwrite to replace it.")
@@ -104,6 +108,7 @@ def train(
                 start=start,
                 device=str(where),
                 report=report,
+                say=told.note,
             )
         except Stopped as stop:
             stop.advice = (

@@ -17,10 +17,15 @@ for (const root of document.querySelectorAll(".viewer")) {
   const whole = () => Math.min(stage.clientWidth / view.width, stage.clientHeight / view.height);
   const plate = (v, key) => root.querySelector(`img[data-view="${v}"][data-layer="${key}"]`);
 
-  function draw() {
-    const least = Math.min(stage.clientWidth / base.width, stage.clientHeight / base.height, whole());
+  // The least and the largest scale: all of it, or one to one where that is smaller; and single pixels.
+  function ends() {
+    const least = Math.min(stage.clientWidth / base.width, stage.clientHeight / base.height, whole(), 1);
     const finest = Math.max(...sides.map((s) => s.image.naturalWidth || 1)) / base.width;
-    scale = clamp(scale, least, Math.max(MOST * finest, least));
+    return [least, Math.max(MOST * finest, least)];
+  }
+
+  function draw() {
+    scale = clamp(scale, ...ends());
     const [w, h] = [base.width * scale, base.height * scale];
     const keep = (at, length, room) => (length <= room ? (room - length) / 2 : clamp(at, room - length, 0));
     x = keep(x, w, stage.clientWidth);
@@ -51,9 +56,7 @@ for (const root of document.querySelectorAll(".viewer")) {
   function zoom(factor, at) {
     const place = at || [stage.clientWidth / 2, stage.clientHeight / 2];
     const before = scale;
-    const finest = Math.max(...sides.map((s) => s.image.naturalWidth || 1)) / base.width;
-    const least = Math.min(stage.clientWidth / base.width, stage.clientHeight / base.height);
-    scale = clamp(scale * factor, least, Math.max(MOST * finest, least));
+    scale = clamp(scale * factor, ...ends());
     x = place[0] - ((place[0] - x) * scale) / before;
     y = place[1] - ((place[1] - y) * scale) / before;
     draw();

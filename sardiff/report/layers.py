@@ -147,11 +147,16 @@ def _of_restored(scenes: Scenes, survey: Survey) -> dict[Layer, Drawn]:
 
 def _of_fused(scenes: Scenes, survey: Survey) -> dict[Layer, Drawn]:
     optical, fused = (survey.blocks[role].mean for role in ("optical", "fused"))
-    colours = Composite(optical, radar=False)
-    own = colours if fused.shape[0] == optical.shape[0] else Composite(fused, radar=False)
+    light, made = (scenes.colours.get(role, (0, 1, 2)) for role in ("optical", "fused"))
+    made = made if "fused" in scenes.colours or fused.shape[0] != optical.shape[0] else light
+    colours = Composite(_three(optical, light), radar=False)
+    own = colours if fused.shape[0] == optical.shape[0] else Composite(_three(fused, made), radar=False)
     grey = _grey_range(survey.histograms["sar", 0])
-    drawn: dict[Layer, Drawn] = {Layer("optical", "Optical"): _colours("optical", colours)}
-    drawn[Layer("fused", "Fused")] = _colours("fused", own)
+    drawn: dict[Layer, Drawn] = {}
+    for role, label, composite, bands in (("optical", "Optical", colours, light), ("fused", "Fused", own, made)):
+        count = scenes.rasters[role].shape[0]
+        about = "red band {}, green {}, blue {}".format(*(band + 1 for band in bands)) if count > 3 else ""
+        drawn[Layer(role, label, about)] = _colours(role, composite, bands)
     drawn[Layer("sar", "SAR", "backscatter", "grey", grey.low, grey.high, "dB")] = _grey("sar", 0, grey)
     most = largest(np.abs(fused.mean(axis=0) - optical.mean(axis=0)))
     about = "mean of the fused bands less that of the optical ones"
@@ -211,8 +216,13 @@ def _looks(role: str, band: int) -> Drawn:
     return draw
 
 
-def _colours(role: str, composite: Composite) -> Drawn:
-    return lambda pixels, looks: rgb_uri(composite(pixels[role]))
+def _colours(role: str, composite: Composite, bands: tuple[int, ...] = (0, 1, 2)) -> Drawn:
+    return lambda pixels, looks: rgb_uri(composite(_three(pixels[role], bands)))
+
+
+def _three(image: NDArray[np.float32], bands: tuple[int, ...]) -> NDArray[np.float32]:
+    """These bands of an image; one that has fewer as it is."""
+    return image[list(bands)] if len(image) > max(bands) else image
 
 
 def _local_looks(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

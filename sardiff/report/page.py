@@ -144,9 +144,8 @@ def _tiles(scenes: Scenes, survey: Survey, table: Table) -> list[tuple[str, str]
 
     if scenes.kind == "fused":
         tiles = [
-            (short(rows["qabf"].after), "of the edges of both sources kept"),
+            (short(rows["qabf"].after), "of the edges of both sources kept (no image can keep all of both)"),
             (short(rows["ssim_a"].after), "similar to the optical image (1: the same)"),
-            (short(rows["ssim_b"].after), "similar to the SAR image, speckle and all"),
         ]
         if "mask" in survey.blocks:
             alone = survey.blocks["mask"]
@@ -176,7 +175,7 @@ def _tiles(scenes: Scenes, survey: Survey, table: Table) -> list[tuple[str, str]
         tiles = [
             (f"{short(looks.before)} \u2192 {short(looks.after)}", "equivalent looks over even ground"),
             (short(power.after), "mean intensity after over before"),
-            (short(edges.after), "of the contrast of edges kept"),
+            (short(edges.after), f"of the contrast of edges kept{'' if 'rmse' in rows else ', some of them speckle'}"),
         ]
     if "rmse" in rows:
         error = rows["rmse"]

@@ -56,6 +56,8 @@ class Scenes:
         All that is read, and must not be written over.
     compared : Compared, optional
         Where `before` and `after` come from, for their numbers.
+    colours : mapping
+        Role to the bands, from 0, that are shown as red, green and blue, where these are not the first three.
     """
 
     kind: Kind
@@ -68,6 +70,7 @@ class Scenes:
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = field(default=())
     compared: Compared | None = None
+    colours: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -206,6 +209,11 @@ def open_fused(
         names=names,
         notes=tuple(notes),
         files=(*_files(rasters), Path(sar), Path(optical)),
+        colours={
+            role: found
+            for role, source in (("optical", seen), ("fused", result))
+            if (found := source.metadata.colours) is not None
+        },
     )
 
 

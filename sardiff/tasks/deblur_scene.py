@@ -73,7 +73,7 @@ def deblur_array(
     *,
     blur: str,
     noise: float | Literal["auto"] = "auto",
-    values: str = "physical",
+    values: str = "auto",
     tile: int | None = None,
     overlap: int | None = None,
     batch: int = 1,
@@ -123,7 +123,7 @@ def deblur_file(
     *,
     blur: str,
     noise: float | Literal["auto"] = "auto",
-    values: str = "physical",
+    values: str = "auto",
     bands: tuple[int, ...] | None = None,
     uncertainty: bool | str | os.PathLike[str] = False,
     dtype: Literal["input", "float32"] = "input",
@@ -151,8 +151,9 @@ def deblur_file(
     noise : float or "auto"
         Standard deviation, in units of the image, or of its decibels for backscatter; estimated for each band by
         default.
-    values : {"physical", "intensity", "amplitude", "db"}
-        What the pixels mean; of backscatter decibels count as what was blurred, and it should have no speckle.
+    values : {"auto", "physical", "intensity", "amplitude", "db"}
+        What the pixels mean (`sardiff.tasks.restored.open_image`). Of backscatter decibels count as what was blurred;
+        it should have no speckle.
     bands : tuple of int, optional
         To use, from 1; all by default.
     uncertainty : bool or path
@@ -178,7 +179,7 @@ def deblur_file(
     inputs = [*paths_of(scene), *(path for path in [Path(blur)] if path.is_file())]
     check_outputs((final, spread_path), inputs, overwrite)
 
-    known = Known(open_image(scene, values=values, bands=bands))
+    known = Known(open_image(scene, values=values, bands=bands, say=say))
     for note in getattr(known.source, "notes", ()):
         say(note)
     tones, windows = measure_tones(known)

@@ -228,6 +228,8 @@ def despeckle_file(
     say(f"Speckle: {_speckle(apply.settings.correlation)}. Method: {solver}.")
     if apply.settings.samples > 1:
         say(f"Samples: {apply.settings.samples}, of which the result is the mean.")
+    if apply.settings.correlation not in (None, 1):
+        say("Correlated speckle hides more of the ground: take fine texture of the result with care (--uncertainty).")
     if apply.settings.correlation not in (None, 1) and solver not in MEASURED:
         say(
             f"Method {solver} reads it as independent speckle of {apply.settings.correlation:.2g} times the variance; "
@@ -241,7 +243,9 @@ def despeckle_file(
         )
     count = source.shape[0]
     own = units or ("intensity" if source.values == "complex" else source.values)
-    metadata = source.metadata if units is None else replace(source.metadata, units=(_UNIT_NAMES[own],) * count)
+    metadata = source.metadata
+    if units is not None or not any(metadata.units):  # what was not said is known now
+        metadata = replace(metadata, units=(_UNIT_NAMES[own],) * count)
     outputs = [Output(final, slice(0, count), encode_log(source, units), metadata, metadata.nodata)]
     if spread_path is not None:
         outputs.append(

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import Source, open_raster
+from geo_io import Sample, Source, open_raster
 from geo_io.align import Aligned
 from geo_io.grid import same_grid
+from geo_io.source import scene_strips
 from sardiff.errors import SettingsError
 from sardiff.tasks.fill import Fill, FillTiles, overlap_for
 from sardiff.tasks.gaps import MOST_GAP, WIDEST, Gaps, Known
@@ -79,7 +80,7 @@ def fill_array(
     mask: xr.DataArray | None = None,
     gap_classes: tuple[int, ...] = (),
     max_gap: int = WIDEST,
-    values: str = "physical",
+    values: str = "auto",
     tile: int | None = None,
     overlap: int | None = None,
     batch: int = 1,
@@ -133,7 +134,7 @@ def fill_file(
     mask: str | os.PathLike[str] | None = None,
     gap_classes: tuple[int, ...] = (),
     max_gap: int = WIDEST,
-    values: str = "physical",
+    values: str = "auto",
     bands: tuple[int, ...] | None = None,
     uncertainty: bool | str | os.PathLike[str] = False,
     filled: bool | str | os.PathLike[str] = False,
@@ -163,8 +164,9 @@ def fill_file(
     max_gap : int
         Pixels: wider gaps are left as they are, and what lies around the scene (`sardiff.tasks.gaps.narrow`). The
         network sees some sixty pixels: in the middle of wider gaps it knows nothing of their rims but their mean.
-    values : {"physical", "intensity", "amplitude", "db"}
-        What the pixels mean; of backscatter the logarithm is filled, and it should have no speckle.
+    values : {"auto", "physical", "intensity", "amplitude", "db"}
+        What the pixels mean (`sardiff.tasks.restored.open_image`). Of backscatter the logarithm is filled; it should
+        have no speckle.
     bands : tuple of int, optional
         To use, from 1; all by default.
     uncertainty, filled : bool or path
@@ -190,12 +192,14 @@ def fill_file(
     inputs = [path for given in (scene, mask) if given is not None for path in paths_of(given)]
     check_outputs((final, spread_path, filled_path), inputs, overwrite)
 
-    source = open_image(scene, values=values, bands=bands)
+    source = open_image(scene, values=values, bands=bands, say=say)
     cover = None if mask is None else open_raster(mask, values="physical", bands=(1,), classes=True)
     for note in getattr(source, "notes", ()):
         say(note)
     gaps = _gaps(source, cover, gap_classes, max_gap)
-    tones, _ = measure_tones(gaps.known)
+    tones, windows = measure_tones(gaps.known)
+    if gaps.known.zeros and any(_zero_everywhere(source, window) for window in windows):
+        say("The file names no nodata: pixels that are 0 in every band are taken for gaps.")
     apply = FillTiles(chosen, tones, weights_path(weights), device)
     layout = _layout(gaps, apply, tile, overlap)
     say(f"Method: {chosen.solver}{_drawn(chosen)}. Gaps up to {max_gap} pixels wide are filled, wider ones are left.")
@@ -229,7 +233,31 @@ def fill_file(
         report=report,
         say=say,
     )
+    say(_counted(gaps, Known(open_raster(final, values=source.values))))
     return final
+
+
+def _counted(gaps: Gaps, after: Known) -> str:
+    """How many pixels were gaps and are none, and how many are gaps still; counted in the files, in strips."""
+    rows, cols = gaps.grid.shape
+    filled = left = 0
+    for part in scene_strips((rows, cols)):
+        place = slice(0, gaps.bands), part, slice(0, cols)
+        before, now = (np.isnan(pixels[place]).any(axis=0) for pixels in (gaps.known, after))
+        filled += int((before & ~now).sum())
+        left += int(now.sum())
+    if not filled and not left:
+        return "There was no gap: the result is a copy."
+    said = f"Filled: {100 * filled / (rows * cols):.3g} % of the pixels."
+    if left:
+        wide = f"wider than {gaps.widest} pixels, or around the scene"
+        said += f" {100 * left / (rows * cols):.3g} % are gaps still, in some band: {wide}."
+    return said
+
+
+def _zero_everywhere(source: Source, window: Sample) -> bool:
+    stored = source[slice(0, source.shape[0]), window.rows, window.cols]
+    return bool((stored == 0).all(axis=0).any())
 
 
 def _chosen(settings: dict[str, Any]) -> Fill:

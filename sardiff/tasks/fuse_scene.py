@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import Metadata, Source, is_safe, open_raster
+from geo_io import LooksOptical, Metadata, Source, is_safe, open_raster
 from geo_io.leftovers import announce, forget
 from sardiff.classical import CLASSICAL
 from sardiff.errors import SettingsError
@@ -291,17 +291,21 @@ def fuse_file(
     if sar_bands is None and not is_safe(Path(sar)) and (count := open_raster(sar, values="physical").shape[0]) > 1:
         sar_bands = (1,)
         say(f"SAR: band 1 of {count}; --sar-bands chooses.")
-    radar = open_source(sar, values=values, bands=sar_bands, polarisation=polarisation, swath=swath)
+    try:
+        radar = open_source(sar, values=values, bands=sar_bands, polarisation=polarisation, swath=swath)
+    except LooksOptical as error:
+        raise SettingsError(f"{error}. Or are SAR and OPTICAL swapped?") from error
     light = open_raster(optical, values="physical", bands=bands)
     cover = None if cloud_mask is None else open_raster(cloud_mask, values="physical", bands=(1,), classes=True)
-    for source in (radar, light):
+    joint = _is_joint(chosen, despeckled)
+    for source in (radar, light) if despeckled or joint else (light,):  # what is despeckled is told of there
         for note in getattr(source, "notes", ()):
             say(note)
-    say(f"SAR values: {radar.values} ({radar.values_reason}).")
+    if despeckled or joint:
+        say(f"SAR values: {radar.values} ({radar.values_reason}).")
     target = target_grid(grid, radar, light)
     check_places(target, str(grid), radar, light)
 
-    joint = _is_joint(chosen, despeckled)
     found = settle_looks(radar, looks) if joint else None
     clean = radar
     if not despeckled and not joint:

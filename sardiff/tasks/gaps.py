@@ -56,6 +56,11 @@ class Known:
         A band on the same grid: no measurement where it is not zero, or one of `classes`; its NaN: none of these.
     classes : tuple of int
         Values of `mask` that count; all but zero if empty.
+
+    Attributes
+    ----------
+    zeros : bool
+        Whether zero in every band is no measurement.
     """
 
     def __init__(self, source: Source, mask: Any = None, classes: tuple[int, ...] = ()) -> None:
@@ -63,7 +68,7 @@ class Known:
         self.shape, self.dtype = source.shape, np.dtype(np.float32)
         self.grid, self.name, self.values = source.grid, source.name, source.values
         metadata = source.metadata
-        self._zeros = metadata.nodata is None and "float" not in metadata.stored_dtype and source.values == "physical"
+        self.zeros = metadata.nodata is None and "float" not in metadata.stored_dtype and source.values == "physical"
 
     @cached_property
     def identity(self) -> str:
@@ -79,7 +84,7 @@ class Known:
         bands, rows, cols = index
         pixels = self.source[slice(0, self.shape[0]), rows, cols]
         missing = np.zeros(pixels.shape[1:], bool)
-        if self._zeros:
+        if self.zeros:
             missing |= (pixels == 0).all(axis=0)
         if self.mask is not None:
             found = self.mask[slice(0, 1), rows, cols][0]

@@ -103,7 +103,8 @@ def _read_text(path: Path) -> NDArray[np.float64]:
             raise SettingsError(f"{path} is larger than a kernel can be; give at most {LARGEST} rows of numbers.")
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read as text: {error}.") from error
+        why = (error.strerror or str(error)) if isinstance(error, OSError) else "it is no text"
+        raise SettingsError(f"The kernel {path} cannot be read: {why}; check the path.") from error
     rows = [[_number(part) for part in line.replace(",", " ").split()] for line in lines if line.strip()]
     if not rows or len({len(row) for row in rows}) != 1:
         raise SettingsError(f"{path} is no kernel: give rows of numbers, all of one length.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import ReadError, Source, is_safe
+from geo_io import GeoIOError, ReadError, Source, is_safe
 from geo_io.source import encoded, fitted
 from sardiff.errors import SettingsError
 from sardiff.priors.base import Prior
-from sardiff.provenance import digest, record
+from sardiff.provenance import digest, read_record, record
 from sardiff.tasks.gaps import Known
-from sardiff.tasks.inputs import input_of, open_source
+from sardiff.tasks.inputs import input_of, measure_looks, open_source
 from sardiff.tasks.scene import Output, restore_scene
 from sardiff.tasks.tones import Tones
 from tiling import Apply, Layout
@@ -26,29 +26,61 @@ from tiling import Apply, Layout
 if TYPE_CHECKING:
     import xarray as xr
 
+SPECKLED = 50  # looks: with fewer, speckle would be taken for detail
+
 __all__ = ["Restored", "open_image", "restored_array", "tags_of", "write_restored"]
 
 
-def open_image(scene: Any, *, values: str, bands: tuple[int, ...] | None = None) -> Source:
+def open_image(
+    scene: Any, *, values: str, bands: tuple[int, ...] | None = None, say: Callable[[str], None] = lambda sentence: None
+) -> Source:
     """Open a raster or DataArray that need not be backscatter.
+
+    Parameters
+    ----------
+    values : {"auto", "physical", "intensity", "amplitude", "db"}
+        What its pixels mean. "auto" is what sardiff wrote into its tags, or decibels where they look like these, or
+        else "physical".
+    say : callable
+        Told what "auto" found, if that is backscatter, and if it looks as if that has speckle.
 
     Raises
     ------
     SettingsError
         If it is a Sentinel-1 product, or complex: these are speckled.
     """
-    known = ("physical", "intensity", "amplitude", "db")
+    known = ("auto", "physical", "intensity", "amplitude", "db")
     if values not in known:
         raise SettingsError(f"values must be one of {', '.join(known)}, got {values!r}.")
     if isinstance(scene, str | os.PathLike) and is_safe(Path(scene)):
         raise SettingsError(f"{scene} is a Sentinel-1 product, which has speckle: despeckle it first.")
     try:
-        return open_source(scene, values=values, bands=bands)
+        plain = open_source(scene, values="physical" if values == "auto" else values, bands=bands)
+        found = _backscatter(scene, plain, bands) if values == "auto" else None
     except ReadError as error:
         if "complex" not in str(error):
             raise
         name = scene if isinstance(scene, str | os.PathLike) else "the DataArray"
         raise SettingsError(f"{name} is complex, and has speckle: despeckle it first.") from error
+    if found is not None:
+        say(f"Values: {found.values} ({found.values_reason}). --values physical takes them as they are stored.")
+        looks = measure_looks(found)
+        if looks.looks < SPECKLED and not looks.already_filtered:
+            say("It looks as if it has speckle, which is taken for detail: despeckle it first.")
+    return found or plain
+
+
+def _backscatter(scene: Any, plain: Source, bands: tuple[int, ...] | None) -> Source | None:
+    """The same as backscatter, if its tags or its pixels say that it is."""
+    said = read_record(plain.metadata.tags).get("input")
+    kind = (said.get("units") or said.get("values")) if isinstance(said, Mapping) else None
+    if kind is not None:
+        return open_source(scene, values=kind, bands=bands) if kind in ("intensity", "amplitude", "db") else None
+    try:
+        found = open_source(scene, values="auto", bands=bands)
+    except GeoIOError:  # no backscatter
+        return None
+    return found if found.values == "db" else None
 
 
 class Restored:

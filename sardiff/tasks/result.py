@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +26,6 @@ __all__ = ["Compared", "Filled", "held_bands", "open_compared"]
 
 FilePath = str | os.PathLike[str]
 Task = Literal["despeckle", "fill", "deblur"]
-INTERPRETED = ("red", "green", "blue")
-DESCRIBED = (r"red|b0?4\b.*", r"green|b0?3\b.*", r"blue|b0?2\b.*")  # as of Sentinel-2, and Landsat 8 and 9
 DB_PER_NEPER = 10 / math.log(10)  # of intensity; twice as many of amplitude
 
 
@@ -128,6 +125,8 @@ def open_compared(
 
     whole = _first_look(before, restored)
     total = 1 if whole is None else whole.shape[0]
+    if whole is not None and not task_of(made):
+        _refuse_swapped(read_record(whole.metadata.tags), str(before), Path(after))
     pairs = _matched(str(before), total, str(after), result.shape[0], held_bands(made.get("input")), bands)
     if bands is None and most is not None:
         pairs = _colours(whole, pairs) if restored and whole is not None and most == 3 else pairs[:most]
@@ -249,6 +248,12 @@ def _known_task(made: Mapping[str, Any], after: str) -> Task:
     return task  # type: ignore[return-value]
 
 
+def _refuse_swapped(made: Mapping[str, Any], before: str, after: Path) -> None:
+    said = made.get("input")
+    if isinstance(said, Mapping) and said.get("name") == after.name:
+        raise SettingsError(f"{before} was made of {after}, as its tags say: give the scene first, then the result.")
+
+
 def _first_look(before: FilePath, restored: bool) -> Source | None:
     """The input as it is stored, for its bands; None for what has one: a product, or complex pixels."""
     if not restored and is_safe(Path(before)):
@@ -331,15 +336,10 @@ def _unlike(name: str, count: int, other: str, wanted: int) -> SettingsError:
 
 
 def _colours(before: Source, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The bands to show of an image of many: red, green and blue where it names them, else the first."""
-    metadata = before.metadata
-    for said, names in ((metadata.colorinterp, INTERPRETED), (metadata.descriptions, DESCRIBED)):
-        words = {band: (said[band - 1] or "").strip() for band, _ in pairs if band <= len(said)}
-        found = [next((band for band in words if re.fullmatch(name, words[band], re.IGNORECASE)), 0) for name in names]
-        if all(found):
-            places = dict(pairs)
-            return [(band, places[band]) for band in found]
-    return pairs[: len(INTERPRETED)]
+    """The bands to show of an image of many: red, green and blue where it names them, else the first three."""
+    places, found = dict(pairs), before.metadata.colours
+    named = [band + 1 for band in found] if found is not None else []
+    return [(band, places[band]) for band in named] if named and set(named) <= set(places) else pairs[:3]
 
 
 def _blur_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from geo_io import Metadata, SceneWriter, Source, check_output
 from geo_io.write import require_space
 from sardiff.device import one_share_of_threads
 from sardiff.errors import SettingsError
-from tiling import Apply, Layout, TileError, stream_tiles
+from tiling import Apply, Layout, Tile, TileError, stream_tiles
 
 __all__ = [
     "Output",
@@ -82,15 +83,18 @@ class Progress:
         "tiles", then "finish" (overviews, read back), then "done"; before these perhaps "despeckle" and "measure",
         after them perhaps "report".
     done, total : int
-        Tiles; `done` counts those of an earlier, interrupted run too.
+        Tiles; `done` counts those that are kept should the run be interrupted, from earlier runs too. A tile waits for
+        its neighbours, so the first are kept when two rows of them are computed.
     resumed : int
-        Tiles of that earlier run.
+        Tiles of those earlier runs.
     megapixels : float
         Computed in this run.
     seconds : float
         Since this run began with the first tile.
     share : float
         Of the present phase, 0 to 1.
+    computed : int
+        Tiles that this run has computed.
     """
 
     phase: str
@@ -100,6 +104,7 @@ class Progress:
     megapixels: float
     seconds: float
     share: float
+    computed: int = 0
 
     @property
     def rate(self) -> float:
@@ -109,8 +114,8 @@ class Progress:
     @property
     def eta_seconds(self) -> float | None:
         """Seconds that the remaining tiles will take; None before the first."""
-        fresh = self.done - self.resumed
-        return None if fresh <= 0 else (self.total - self.done) * self.seconds / fresh
+        left = max(self.total - self.resumed - self.computed, 0)
+        return None if self.computed <= 0 else left * self.seconds / self.computed
 
 
 def scene_layout(shape: tuple[int, int], *, tile: int, overlap: int, stride: int) -> Layout:
@@ -207,7 +212,8 @@ def restore_scene(
     inputs : sequence of Path
         Files that must not be written over.
     report, say : callable
-        Told of the progress after every core; told in a sentence that an unfinished run is gone on with.
+        Told of the progress after every tile, from the threads that compute, and every core; told in a sentence that an
+        unfinished run is gone on with.
 
     Raises
     ------
@@ -246,25 +252,42 @@ def restore_scene(
         ]
         finished = set.intersection(*(writer.done for writer in writers))
         resumed = done = len(finished)
-        began, pixels = time.monotonic(), 0
+        began, lock = time.monotonic(), threading.Lock()
+        computed: dict[tuple[int, int], int] = {}  # pixels of its core, of each tile
+        unheard: list[BaseException] = []  # what came of reporting from a thread
 
-        def tell(phase: str, share: float) -> None:
-            report(Progress(phase, done, total, resumed, pixels / 1e6, time.monotonic() - began, share))
+        def tell(phase: str, share: float | None = None) -> None:
+            with lock:
+                pixels, seconds = sum(computed.values()) / 1e6, time.monotonic() - began
+                far = (resumed + len(computed)) / total if share is None else share
+                report(Progress(phase, done, total, resumed, pixels, seconds, far, len(computed)))
+
+        def counted(pixels: NDArray[np.float32], tiles: Sequence[Tile]) -> NDArray[np.float32]:
+            result = apply(pixels, tiles)
+            fresh = [tile for tile in tiles if tile.index not in finished]
+            computed.update({tile.index: len(tile.core.rows) * len(tile.core.cols) for tile in fresh})
+            try:
+                tell("tiles")
+            except BaseException as error:  # not the tile's fault
+                unheard.append(error)
+                raise
+            return result
 
         if resumed:
             say(f"Going on with an unfinished run: {resumed} of {total} tiles were kept.")
-        tell("tiles", done / total)
+        tell("tiles")
         stack.enter_context(one_share_of_threads(workers))
-        cores = stream_tiles(apply, source, layout, out_bands=out_bands, batch=batch, workers=workers, skip=finished)
+        cores = stream_tiles(counted, source, layout, out_bands=out_bands, batch=batch, workers=workers, skip=finished)
         try:
             for tile, core in cores:
                 rows, cols = tile.core.rows.slice, tile.core.cols.slice
                 for output, writer in zip(outputs, writers, strict=True):
                     writer.write(*tile.index, output.encode(core[output.bands], rows, cols))
                 done += 1
-                pixels += core.shape[1] * core.shape[2]
-                tell("tiles", done / total)
+                tell("tiles")
         except TileError as error:
+            if unheard:
+                raise unheard[0] from error
             if error.__cause__ is not None and type(error.__cause__).__module__.startswith(("geo_io", "sardiff")):
                 raise error.__cause__ from error
             raise

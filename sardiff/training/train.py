@@ -31,6 +31,7 @@ from sardiff.training.speckled import Speckled, speckled
 __all__ = ["Train", "TrainProgress", "train"]
 
 CALIBRATION_PATCHES, CALIBRATION_BATCHES = 64, 40
+FEW = 50  # images: fewer are worth a word
 CURVE_POINTS = 20
 PRIOR_SHARE, STATE_SHARE = 0.05, 0.2  # of the patches that have no measurement; of those that have a state as well
 LANDSCAPE_PIXELS = 640  # side of a simulated landscape
@@ -117,6 +118,7 @@ def train(
     start: Path | None = None,
     device: str = "cpu",
     report: Callable[[TrainProgress], None] = lambda progress: None,
+    say: Callable[[str], None] = lambda sentence: None,
     save_every: float = 120.0,
 ) -> Path:
     """Train a prior on folders of 8-bit images and write `out`.safetensors and `out`.json.
@@ -131,6 +133,8 @@ def train(
         If no image is found, the kept state was made with other settings, or `start` is of another network.
     """
     images = load_images(find_images(folders), settings.patch)
+    if len(images) < FEW:
+        say(f"Images: {len(images)}. A prior that is good for more than these takes some hundreds.")
     held = held_out(len(images), settings.held)
     mine = [im for im, h in zip(images, held, strict=True) if not h]
     patches = Patches([*mine, *_landscapes(settings, settings.landscapes)], settings.patch)
@@ -180,6 +184,7 @@ def train(
             saved = time.monotonic()
         report(TrainProgress(course.step, course.seconds, total, smooth, validation))
 
+    say("Trained. What it is worth is measured now, which takes a few minutes more.")
     _use(network, average)
     clean = kept.batch(CALIBRATION_PATCHES, settings.seed + 1, 0).to(device)
     return save_prior(

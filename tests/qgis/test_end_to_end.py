@@ -30,9 +30,9 @@ def scene(tmp_path_factory):
 def process(qgis_process, qgis_environ, real):
     """Start `qgis_process` with the plugin and the sardiff of these tests."""
     environ = {**qgis_environ, VARIABLE: str(real)}
-    subprocess.run(
-        [qgis_process, "plugins", "enable", "sardiff_qgis"], env=environ, capture_output=True, timeout=120, check=True
-    )
+    words = [qgis_process, "plugins", "enable", "sardiff_qgis"]
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
     def start(*words):
         return subprocess.Popen(

@@ -47,6 +47,13 @@ def test_words_on_progress_come_now_and_then_and_the_share_always():
     assert talk.ended["event"] == "done"
 
 
+def test_tiles_that_wait_for_neighbours_count():
+    talk = Conversation()
+    talk.hear(line("start", command="despeckle", device="CPU"), 0.0)
+    (shown,) = talk.hear(line("progress", phase="tiles", done=20, total=100, resumed=20, computed=7, share=0.27), 0.0)
+    assert shown == ("progress", "Despeckling: 27 of 100 tiles")
+
+
 def test_the_share_of_a_fusion_never_falls():
     talk = Conversation()
     talk.hear(line("start", command="fuse", device="CPU"), 0.0)

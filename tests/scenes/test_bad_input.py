@@ -184,6 +184,9 @@ def test_settings_that_are_wrong(run, scene, tmp_path, options, said):
 
 def test_an_unknown_command(run):
     refused(run("dispeckle"), "No such command 'dispeckle'")
+    result = run("dspeckle", "a.tif", "b.tif")
+    assert result.exit_code == 2
+    assert "Did you mean 'despeckle'? See" in result.stderr
 
 
 def test_output_names_that_will_not_do(run, scene, tmp_path):

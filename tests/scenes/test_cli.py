@@ -62,6 +62,16 @@ def test_other_units_bands_and_file_names(run, scene, tmp_path):
     assert spread.is_file()
 
 
+def test_what_the_input_left_unsaid_of_its_units_the_result_says(run, scene, tmp_path):
+    with rasterio.open(scene) as dataset:
+        pixels, profile = dataset.read(), dataset.profile
+    with rasterio.open(tmp_path / "in.tif", "w", **profile) as dataset:
+        dataset.write(10 * np.log10(pixels))
+    result = run("despeckle", tmp_path / "in.tif", tmp_path / "out.tif", "--looks", 1, "--quality", "fast")
+    assert result.exit_code == 0, result.output
+    assert read(tmp_path / "out.tif")[1].units == ("dB",)
+
+
 def test_programs_hear_json_and_nothing_else(run, scene, tmp_path):
     out = tmp_path / "out.tif"
     result = run("despeckle", scene, out, *SMALL_TILES, "--progress", "json")
@@ -70,8 +80,11 @@ def test_programs_hear_json_and_nothing_else(run, scene, tmp_path):
     assert (result.exit_code, result.stderr) == (0, "")
     assert (kinds[0], kinds[-1]) == ("start", "done")
     assert set(kinds[1:-1]) == {"note", "progress"}
-    tiles = [event["done"] for event in events if event.get("phase") == "tiles"]
-    assert tiles == list(range(10))
+    tiles = [event for event in events if event.get("phase") == "tiles"]
+    kept, computed, shares = ([event[key] for event in tiles] for key in ("done", "computed", "share"))
+    assert (kept[0], kept[-1], computed[0], computed[-1], shares[-1]) == (0, 9, 0, 9, 1)
+    assert all(numbers == sorted(numbers) for numbers in (kept, computed, shares))
+    assert {0, 1, 2} <= {event["computed"] for event in tiles if event["done"] == 0}  # told of before a core is whole
     assert events[-1]["outputs"] == [str(out)]
     assert events[-1]["bytes"] == out.stat().st_size
 
@@ -101,7 +114,7 @@ def test_a_signal_leaves_what_the_same_command_goes_on_from(start, run, scene, t
     rest, err = process.communicate(timeout=30)
     assert process.returncode == status
     assert time.monotonic() - began < 8
-    assert err.startswith(f"sardiff: stopped: by {number.name}. ")
+    assert err.startswith(f"sardiff: stopped: by {'Ctrl-C' if number == signal.SIGINT else number.name}. ")
     assert err.count("\n") == 1
     assert "of 9 tiles are kept in" in err
     assert "run the same command" in err
@@ -180,9 +193,10 @@ def test_the_demo_shows_each_command_and_draws(run, tmp_path):
     assert run("demo", "--out", folder, "--size", 64).exit_code == 0  # once more, over what is there
 
 
-def test_the_demo_says_what_it_needs(run, tmp_path, monkeypatch):
+def test_the_demo_does_without_matplotlib_and_says_what_would_draw(run, tmp_path, monkeypatch):
     monkeypatch.setattr("sardiff.cli.demo.find_spec", lambda name: None)
-    result = run("demo", "--out", tmp_path / "demo")
-    assert result.exit_code == 2
-    assert "pip install 'sardiff[plot]'" in result.stderr
-    assert not (tmp_path / "demo").exists()
+    result = run("demo", "--out", tmp_path / "demo", "--size", 128)
+    assert result.exit_code == 0, result.output
+    assert "pip install '.[plot]'" in result.stdout
+    assert (tmp_path / "demo" / "report.html").is_file()
+    assert not (tmp_path / "demo" / "demo.png").exists()

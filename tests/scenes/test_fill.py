@@ -30,13 +30,13 @@ def ground(shape=(ROWS, COLS)):
     return np.clip(np.nan_to_num((level - low) / (high - low), nan=0.5), 0, 1)
 
 
-def write(path, array, **profile):
+def write(path, array, *, names=None, tags=None, **profile):
     about = {"driver": "GTiff", "count": len(array), "height": array.shape[1], "width": array.shape[2]}
     about |= {"transform": PLACE, "crs": "EPSG:32633", "dtype": array.dtype}
     with rasterio.open(path, "w", **{**about, **profile}) as dataset:
         dataset.write(array)
-        for i in range(len(array)):
-            dataset.set_band_description(i + 1, f"B{i + 2}")
+        dataset.descriptions = names or tuple(f"B{i + 2}" for i in range(len(array)))
+        dataset.update_tags(**tags or {})
     return path
 
 
@@ -217,7 +217,7 @@ def test_arrays_give_what_files_give(optical, tmp_path):
         ({"max_gap": 1000}, "from 1 to 256"),
         ({"gap_classes": (9,)}, "--mask"),
         ({"mask": "nowhere.tif"}, "nowhere.tif"),
-        ({"values": "auto"}, "values must be one of"),
+        ({"values": "sigma"}, "values must be one of"),
         ({"workers": 0}, "workers"),
         ({"bands": (7,)}, "has bands 1 to 2"),
         ({"tile": 8}, "at least 32"),
@@ -238,3 +238,57 @@ def test_paths_and_arrays_do_not_mix(optical):
         sardiff.fill(xr.DataArray(np.ones((9, 9)), dims=("y", "x")), "out.tif")
     with pytest.raises(SettingsError, match="complex"):
         sardiff.fill(xr.DataArray(np.ones((9, 9), np.complex64), dims=("y", "x")))
+
+
+def told(call):
+    said = []
+    call(said.append)
+    return " ".join(said)
+
+
+def test_it_says_how_much_was_filled_and_what_counts_as_a_gap(tmp_path):
+    rng = np.random.default_rng(0)
+    image = rng.integers(100, 200, (3, 60, 80)).astype(np.uint8)
+    path = write(tmp_path / "whole.tif", image)
+    assert "There was no gap: the result is a copy." in told(
+        lambda say: fill_file(path, tmp_path / "a.tif", method="harmonic", say=say)
+    )
+    image[:, 10:20, 30:40] = 0
+    image[0, 50, 50] = 0
+    path = write(tmp_path / "holes.tif", image)
+    words = told(lambda say: fill_file(path, tmp_path / "b.tif", method="harmonic", say=say))
+    assert "pixels that are 0 in every band are taken for gaps" in words
+    assert f"Filled: {100 * 100 / 4800:.3g} % of the pixels." in words
+    assert "still" not in words
+    words = told(lambda say: fill_file(path, tmp_path / "c.tif", method="harmonic", max_gap=4, say=say))
+    assert "2.08 % are gaps still, in some band: wider than 4 pixels" in words
+    path = write(tmp_path / "nodata.tif", image, nodata=0)
+    assert "taken for gaps" not in told(lambda say: fill_file(path, tmp_path / "d.tif", method="harmonic", say=say))
+
+
+def test_decibels_are_known_for_what_they_are(tmp_path):
+    rng = np.random.default_rng(0)
+    smooth = np.linspace(-20, -5, 60 * 80).reshape(1, 60, 80).astype(np.float32)
+    smooth[:, 20:24] = np.nan
+    path = write(tmp_path / "smooth.tif", smooth, names=("VV",))
+    words = told(lambda say: fill_file(path, tmp_path / "a.tif", method="harmonic", say=say))
+    assert "Values: db (" in words
+    assert "speckle" not in words
+    with rasterio.open(tmp_path / "a.tif") as dataset:
+        assert json.loads(dataset.tags()["SARDIFF_INPUT"])["values"] == "db"
+    words = told(lambda say: fill_file(path, tmp_path / "b.tif", method="harmonic", values="physical", say=say))
+    assert "Values" not in words
+    speckled = np.tile(smooth, (1, 4, 4)) + 10 * np.log10(rng.gamma(1, 1, (1, 240, 320)))
+    path = write(tmp_path / "speckled.tif", speckled.astype(np.float32), names=("VV",))
+    words = told(lambda say: fill_file(path, tmp_path / "c.tif", method="harmonic", say=say))
+    assert "It looks as if it has speckle" in words
+
+
+def test_what_sardiff_wrote_itself_is_known_by_its_tags(tmp_path):
+    power = np.linspace(0.01, 0.3, 60 * 80).reshape(1, 60, 80).astype(np.float32)
+    power[:, 20:24] = np.nan
+    said = {"SARDIFF_INPUT": json.dumps({"values": "intensity", "units": None})}
+    path = write(tmp_path / "clean.tif", power, names=("VV",), tags=said)
+    assert "Values: intensity" in told(lambda say: fill_file(path, tmp_path / "a.tif", method="harmonic", say=say))
+    with rasterio.open(tmp_path / "a.tif") as dataset:
+        assert json.loads(dataset.tags()["SARDIFF_INPUT"])["values"] == "intensity"

@@ -71,3 +71,10 @@ def test_what_is_clean_already_is_not_suggested(run, scene):
     text = run("inspect", scene.with_name("scene_truth.tif")).stdout
     assert "little left to take away" in text
     assert "nothing; if it must be, sardiff despeckle" in text
+
+
+def test_what_sardiff_wrote_is_called_so(run, scene, tmp_path):
+    out = tmp_path / "clean.tif"
+    assert run("despeckle", scene, out, "--looks", 4, "--quality", "fast").exit_code == 0
+    assert "already: sardiff wrote it (despeckle)" in run("inspect", out).stdout
+    assert json.loads(run("inspect", out, "--json").stdout)["made_by_sardiff"] == "despeckle"

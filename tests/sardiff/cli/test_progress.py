@@ -9,7 +9,7 @@ from sardiff.cli.progress import Bar, Lines, Sentences, clock, reporter
 from sardiff.tasks.scene import Progress
 from sardiff.training.train import TrainProgress
 
-HALF = Progress(phase="tiles", done=6, total=10, resumed=2, megapixels=8.0, seconds=4.0, share=0.6)
+HALF = Progress(phase="tiles", done=6, total=10, resumed=2, megapixels=8.0, seconds=4.0, share=0.6, computed=4)
 
 
 def tell(told):

@@ -16,7 +16,7 @@ def test_a_signal_stops_what_waits(number, status):
     with pytest.raises(Stopped) as stopped, stoppable():
         threading.Event().wait(10)
     assert stopped.value.status == status
-    assert str(stopped.value).startswith(f"by {number.name}. ")
+    assert str(stopped.value).startswith(f"by {'Ctrl-C' if number == signal.SIGINT else number.name}. ")
     assert signal.getsignal(number) is before
 
 

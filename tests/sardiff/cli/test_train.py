@@ -1,6 +1,7 @@
 """Training by command: a prior that can be loaded, and refusals."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,3 +46,10 @@ def test_what_cannot_be_is_refused(run, images, tmp_path):
         assert result.exit_code == 2, result.output
         assert said in result.stderr
     assert not list(tmp_path.glob("mine*"))
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="/proc is where nobody writes")
+def test_a_folder_that_nothing_can_be_written_to_is_found_first(run, images):
+    result = run("train", images, "--out", "/proc/mine", "--minutes", 1)
+    assert result.exit_code == 2
+    assert "nothing can be written in the folder /proc" in result.stderr

@@ -180,7 +180,7 @@ def test_hostile_names_and_tags_are_words(scenes, tmp_path, raster, made_by):
         "html", "head", "meta", "title", "style", "body", "header", "div", "h1", "h2", "h3", "p", "button", "main",
         "ul", "li", "i", "b", "span", "label", "select", "option", "output", "img", "kbd", "figure", "figcaption",
         "script", "code", "table", "thead", "tbody", "tr", "th", "td", "small", "svg", "path", "line", "text",
-        "section", "details", "summary", "footer",
+        "section", "details", "summary", "footer", "noscript",
     }  # fmt: skip
     assert len(page.all("script")) == 2
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)

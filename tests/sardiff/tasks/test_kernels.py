@@ -85,5 +85,5 @@ def test_what_is_no_blur_is_refused(blur):
 
 def test_bytes_are_no_text(tmp_path):
     (tmp_path / "k.txt").write_bytes(bytes(range(256)))
-    with pytest.raises(SettingsError, match="cannot be read as text"):
+    with pytest.raises(SettingsError, match="cannot be read: it is no text"):
         kernel_of(str(tmp_path / "k.txt"))

@@ -157,6 +157,15 @@ def test_bands_that_tags_make_up_are_none(said):
     assert held_bands(said) is None
 
 
+def test_a_result_in_place_of_its_scene_is_noticed(tmp_path):
+    power = np.random.default_rng(0).gamma(1, 1, (1, 30, 30)).astype(np.float32)
+    scene = write(tmp_path / "scene.tif", power)
+    clean = write(tmp_path / "clean.tif", power, task="despeckle", input={"name": "scene.tif", "values": "intensity"})
+    assert open_compared(scene, clean, values="intensity").task == "despeckle"
+    with pytest.raises(SettingsError, match=r"clean.tif was made of .*scene.tif, as its tags say"):
+        open_compared(clean, scene)
+
+
 def test_doors(bands, tmp_path):
     before = write(tmp_path / "a.tif", bands)
     for task, said in (("fuse", "is a fusion"), ("paint", "result of 'paint'")):
