@@ -30,7 +30,8 @@ MINUTES ?= 250
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-RUN := $(BIN)/python -m pytest $(PYTEST)
+# Tests side by side, each on one thread: their images are small, and threads would wait for one another.
+RUN := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 WITH_DOCTESTS := --doctest-modules tests sardiff tiling geo_io
 
 .PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all
@@ -73,19 +74,19 @@ imports: $(INSTALLED)
 check: lint test
 
 test: $(INSTALLED)
-	$(RUN) -m "not slow and not wheel and not notebook" $(WITH_DOCTESTS)
+	$(RUN) -m "not slow and not wheel and not notebook" $(PYTEST) $(WITH_DOCTESTS)
 
 test-slow: $(INSTALLED)
-	$(RUN) -m "slow and not wheel" tests
+	$(RUN) -m "slow and not wheel" $(PYTEST) tests
 
 test-wheel: $(INSTALLED)
-	$(RUN) -m wheel tests
+	$(RUN) -n 0 -m wheel $(PYTEST) tests
 
 notebooks: $(INSTALLED)
-	$(RUN) -m notebook tests/test_notebooks.py
+	$(RUN) -m notebook $(PYTEST) tests/test_notebooks.py
 
 test-all: $(INSTALLED)
-	$(RUN) $(WITH_DOCTESTS)
+	$(RUN) $(PYTEST) $(WITH_DOCTESTS)
 
 plugin:
 	$(PYTHON) qgis_plugin/build.py
