@@ -4,6 +4,7 @@
 #   make test       make the environment, then run the tests (a few minutes)
 #   make check      the whole gate: format, lint, types, imports, doctests, tests
 #   make test-all   the tests that take longer too, and those of the built wheel
+#   make test-bare  every command once, in an environment with nothing but sardiff
 #   make notebooks  execute the notebooks, from top to bottom and small
 #   make lint       format, lint, types, imports
 #   make plugin     build the QGIS plugin, dist/sardiff_qgis.zip, and check it by the rules of the plugin site
@@ -34,7 +35,7 @@ INSTALLED := $(VENV)/.installed
 RUN := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 WITH_DOCTESTS := --doctest-modules tests sardiff tiling geo_io
 
-.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-all
+.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-bare test-all
 .PHONY: notebooks docs plugin bench weights demo clean
 .DEFAULT_GOAL := help
 
@@ -84,6 +85,13 @@ test-wheel: $(INSTALLED)
 
 notebooks: $(INSTALLED)
 	$(RUN) -m notebook $(PYTEST) tests/test_notebooks.py
+
+test-bare:
+	rm -rf build/bare
+	$(PYTHON) -m venv build/bare
+	build/bare/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch numpy
+	build/bare/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt .
+	build/bare/bin/python tests/bare.py
 
 test-all: $(INSTALLED)
 	$(RUN) $(PYTEST) $(WITH_DOCTESTS)
