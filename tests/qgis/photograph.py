@@ -80,7 +80,7 @@ def photograph():
     keep(dialog, "log-without-sardiff")
     dialog.close()
     os.environ["SARDIFF_PYTHON"] = python
-    dialog = opened("despeckle", INPUT=str(SCENE), LOOKS=1, QUALITY="fast", UNCERTAINTY=str(OUT / "std.tif"))
+    dialog = opened("despeckle", INPUT=str(SCENE), QUALITY="fast", UNCERTAINTY=str(OUT / "std.tif"))
     dialog.runButton().click()
     finished(dialog)
     keep(dialog, "log-despeckle")
@@ -94,7 +94,7 @@ def photograph():
 
 def photograph_fusion(optical):
     results = {"OUTPUT": str(OUT / "fused.tif"), "SOURCES": str(OUT / "sources.tif")}
-    dialog = opened("fuse", SAR=str(SCENE), OPTICAL=str(optical), LOOKS=1, QUALITY="fast", **results)
+    dialog = opened("fuse", SAR=str(SCENE), OPTICAL=str(optical), QUALITY="fast", **results)
     dialog.runButton().click()
     finished(dialog)
     keep(dialog, "log-fuse")

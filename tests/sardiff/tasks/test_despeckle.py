@@ -249,6 +249,20 @@ def test_the_best_quality_turns_the_image_about():
     assert deviation[32, 28] < deviation[10, 10]  # that they disagree takes error away
 
 
+def test_a_grid_that_a_stride_leaves_goes_away_by_default():
+    def posterior(x, sigma, given):
+        rows, cols = torch.meshgrid(torch.arange(given.y.shape[2]), torch.arange(given.y.shape[3]), indexing="ij")
+        grid = 0.05 * ((-1.0) ** rows + (-1.0) ** cols)
+        return (given.y.mean() + grid).expand_as(given.y), torch.full_like(given.y, 1e-4)
+
+    prior, scene = replace(smooth_prior(), posterior=posterior), np.ones((1, SIDE, SIDE), np.float32)
+    spread = {}
+    for quality in ("fast", "balanced"):
+        settings = Despeckle(looks=1.0, method="one-pass", quality=quality)
+        spread[quality] = DespeckleTiles(settings, prior, "cpu")(*tiles_of(scene))[0, 0].std()
+    assert spread["balanced"] < 0.01 * spread["fast"]
+
+
 def test_scoring_begins_with_the_one_pass_where_there_is_one():
     scene, prior = flat_scene(), smooth_prior()
     first, alone, both = (
