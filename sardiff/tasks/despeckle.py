@@ -36,8 +36,8 @@ MEASURED = ("one-pass", "posterior")  # by a network that was trained with measu
 ESTIMATES = ("one-pass", "scoring")  # these give one estimate and its uncertainty, the others samples
 
 STEPS = {"posterior": 6, "moment": 6, "sar-dps": 100, "diffpir": 20, "gibbs": 15}
-# Of the image, as `_turned` counts them. After half a turn what a network's stride leaves on every other row and column,
-# where it sees what it was not trained for, has the other sign, and goes away in the mean.
+# Of the image, as `_turned` counts them. After half a turn what a network's stride leaves on every other row and
+# column, where it sees what it was not trained for, has the other sign, and goes away in the mean.
 ORIENTATIONS = {"fast": (0,), "balanced": (0, 2), "best": tuple(range(8))}
 EFFORT = {"fast": 0.5, "balanced": 1.0, "best": 2.0}  # times the steps of samplers
 FEW_LOOKS = 2.0  # below, a third pass of scoring by the prior alone pays; above, it changes nothing
