@@ -94,7 +94,8 @@ test-bare:
 	build/bare/bin/python tests/bare.py
 
 test-all: $(INSTALLED)
-	$(RUN) $(PYTEST) $(WITH_DOCTESTS)
+	$(RUN) -m "not wheel" $(PYTEST) $(WITH_DOCTESTS)
+	$(RUN) -n 0 -m wheel $(PYTEST) tests
 
 plugin:
 	$(PYTHON) qgis_plugin/build.py

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any, Literal
 
@@ -75,6 +75,7 @@ class ArraySource:
         self.dtype = np.dtype(np.float32)
         self.grid = grid_of(da)
         self.metadata = _metadata(da, self.shape[0])
+        self.bands = _band_numbers(da)
         self.values, self.values_reason = self._decide(values, da)
 
     @cached_property
@@ -158,7 +159,9 @@ class ArraySource:
         return detected.values, detected.reason
 
 
-def to_dataarray(data: Any, like: xr.DataArray, *, attrs: Mapping[str, Any] | None = None) -> xr.DataArray:
+def to_dataarray(
+    data: Any, like: xr.DataArray, *, attrs: Mapping[str, Any] | None = None, drop: Collection[str] = ()
+) -> xr.DataArray:
     """Give a result the dimensions, coordinates, attributes and name of the array it was made from.
 
     Parameters
@@ -170,6 +173,8 @@ def to_dataarray(data: Any, like: xr.DataArray, *, attrs: Mapping[str, Any] | No
         only what says nothing about the stored dtype does.
     attrs : mapping, optional
         Attributes to add or replace, such as provenance.
+    drop : collection of str
+        Attributes of the input that are not true of the result.
 
     Raises
     ------
@@ -183,7 +188,7 @@ def to_dataarray(data: Any, like: xr.DataArray, *, attrs: Mapping[str, Any] | No
         data if like.ndim == 3 else data[0],
         dims=like.dims,
         coords=like.coords,
-        attrs={**like.attrs, **(attrs or {})},
+        attrs={key: value for key, value in like.attrs.items() if key not in drop} | dict(attrs or {}),
         name=like.name,
     )
     kept = ("grid_mapping", "coordinates") if np.issubdtype(like.dtype, np.integer) else (
@@ -288,6 +293,16 @@ def _axis(da: xr.DataArray, axis: int, said: float | None) -> tuple[float, float
 
 def _close(a: float, b: float, step: float) -> bool:
     return abs(a - b) <= 1e-3 * abs(step)
+
+
+def _band_numbers(da: xr.DataArray) -> tuple[int, ...] | None:
+    """Which bands of their file these are, counted from 1, as rioxarray has it; None where no coordinate says it."""
+    if da.ndim != 3 or da.dims[0] not in da.coords:
+        return None
+    numbers = da.coords[da.dims[0]].values
+    if not np.issubdtype(numbers.dtype, np.integer) or (numbers < 1).any():
+        return None
+    return tuple(int(number) for number in numbers)
 
 
 def _metadata(da: xr.DataArray, bands: int) -> Metadata:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-__all__ = ["digest", "read_record", "record", "task_of", "versions"]
+__all__ = ["TASKS", "digest", "read_record", "record", "stale", "task_of", "versions"]
 
+TASKS = ("despeckle", "fuse", "fill", "deblur")
 PACKAGES = ("sardiff", "torch", "numpy", "dask", "rasterio", "xarray", "pyproj", "scikit-image")
 
 
@@ -47,9 +48,18 @@ def read_record(tags: Mapping[str, str]) -> dict[str, Any]:
 
 
 def task_of(made: Mapping[str, Any]) -> str:
-    """Which task a record (`read_record`) is of: "despeckle", whose settings do not say it, "fuse", ...; or ""."""
+    """Which of `TASKS` a record (`read_record`) is of: despeckling, whose settings do not say it, or another; "" where
+    there is no record, "unknown" of a task that is none of them."""
     settings = made.get("settings")
-    return str(settings.get("task", "despeckle")) if isinstance(settings, Mapping) else ""
+    if not isinstance(settings, Mapping):
+        return ""
+    task = settings.get("task", "despeckle")
+    return str(task) if task in TASKS else "unknown"
+
+
+def stale(tags: Mapping[str, Any]) -> frozenset[str]:
+    """Which tags of an input are a record of how it was made, and no longer true of a result of it."""
+    return frozenset(key for key in tags if key.startswith("SARDIFF_") and key != "SARDIFF_SIMULATED")
 
 
 def digest(value: Mapping[str, Any]) -> str:

@@ -24,6 +24,21 @@ fuse scene.tif scene_truth.tif fused.tif --method pyramid --mask --report
 report scene.tif clean.tif --output again.html
 train scene_truth.tif --out prior --minutes 0.01 --patch 48 --batch 2 --widths 8,16
 """.strip().splitlines()
+FILES = (
+    *("demo/report.html", "scene_truth.tif", "clean.tif", "clean_std_db.tif", "clean.html"),
+    *(
+        "whole.tif",
+        "whole_filled.tif",
+        "whole.html",
+        "sharp.tif",
+        "sharp.html",
+        "fused.tif",
+        "fused_mask.tif",
+        "fused.html",
+        "again.html",
+    ),
+    *("prior.safetensors", "prior.json"),
+)
 
 
 def main() -> int:
@@ -43,6 +58,10 @@ def main() -> int:
             if done.returncode:
                 print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
                 return 1
+        missing = [name for name in FILES if not (Path(folder) / name).is_file()]
+        if missing:
+            print(f"Not written: {', '.join(missing)}", file=sys.stderr)
+            return 1
     print(f"{len(COMMANDS)} passed, 0 failed")
     return 0
 

@@ -100,6 +100,7 @@ def fill(
             output,
             page,
             spread=beside(output, "std", spread) if spread else None,
+            filled=beside(output, "filled", where) if where else None,
             overwrite=settings["overwrite"],
             report=report,
             say=say,

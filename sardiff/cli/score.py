@@ -12,7 +12,7 @@ import click
 from sardiff.cli import options
 
 if TYPE_CHECKING:
-    from geo_io import Source
+    from geo_io import Raster, Source
     from sardiff.metrics.compare import Comparison
     from sardiff.tasks.score import Picture
 
@@ -51,6 +51,8 @@ FUSION_MEANINGS = {
 @options.looks_option
 @options.blur_known
 @click.option("--band", type=click.IntRange(min=1), help="Which band of BEFORE, counted from 1; the first by default.")
+@click.option("--polarisation", metavar="vv|vh|hh|hv", help="Image of a Sentinel-1 product.")
+@click.option("--swath", metavar="iw1|...", help="Swath of a Sentinel-1 product, where it has several.")
 @click.option(
     "--values",
     type=click.Choice(("auto", "intensity", "amplitude", "db"), case_sensitive=False),
@@ -76,6 +78,8 @@ def score(
     blur: str | None,
     band: int | None,
     values: str,
+    polarisation: str | None,
+    swath: str | None,
     fusion: tuple[Path, Path, Path] | None,
     as_json: bool,
 ) -> None:
@@ -90,7 +94,7 @@ def score(
     """
     if fusion is not None:
         given = {"before": "BEFORE", "after": "AFTER"}
-        given |= {name: f"--{name}" for name in ("truth", "looks", "blur", "band")}
+        given |= {name: f"--{name}" for name in ("truth", "looks", "blur", "band", "polarisation", "swath")}
         asked = [context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE for name in given]
         if any(asked):
             extra = ", ".join(word for word, is_given in zip(given.values(), asked, strict=True) if is_given)
@@ -102,7 +106,7 @@ def score(
     if before is None or after is None:
         missing = next(p for p in context.command.params if p.name == ("before" if before is None else "after"))
         raise click.MissingParameter(ctx=context, param=missing)
-    _score(before, after, truth, looks, band, as_json, values=values, blur=blur)
+    _score(before, after, truth, looks, band, as_json, values=values, blur=blur, polarisation=polarisation, swath=swath)
 
 
 def _score(
@@ -154,7 +158,7 @@ def _plain(row: Comparison) -> dict[str, Any]:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in vars(row).items()}
 
 
-def _shape(source: Source) -> str:
+def _shape(source: Raster) -> str:
     return f"{source.grid.shape[0]} x {source.grid.shape[1]}"
 
 

@@ -22,17 +22,25 @@ Mask = NDArray[np.bool_]
 
 
 def compare_filled(
-    before: ArrayLike, after: ArrayLike, truth: ArrayLike | None = None, spread: ArrayLike | None = None, unit: str = ""
+    before: ArrayLike,
+    after: ArrayLike,
+    truth: ArrayLike | None = None,
+    spread: ArrayLike | None = None,
+    *,
+    filled: NDArray[np.bool_] | None = None,
+    unit: str = "",
 ) -> dict[str, Comparison]:
     """Score one band before and after its gaps were filled.
 
     Parameters
     ----------
     before, after, truth : array (rows, cols)
-        Any values, such as reflectance or decibels; NaN: not known. What was measured is the same before and after, so
-        a pixel was filled where they differ: a gap that a mask named too.
+        Any values, such as reflectance or decibels; NaN: not known.
     spread : array (rows, cols), optional
         The standard deviation that is stated for `after`.
+    filled : array of bool (rows, cols), optional
+        Which pixels were filled. By default those that differ: what was measured is the same before and after, and a
+        gap that a mask named differs too, but where it came out as it was.
     unit : str
         Of the values.
 
@@ -43,7 +51,7 @@ def compare_filled(
         Errors are those of filled pixels alone.
     """
     a, b, t, s = _alike(before, after, truth, spread)
-    filled = filled_pixels(a, b)
+    filled = filled_pixels(a, b) if filled is None else filled
     rows: dict[str, Comparison] = {}
     if t is not None:
         rows |= _errors(None, b, t, filled, unit, "of filled pixels")

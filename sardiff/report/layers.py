@@ -135,7 +135,7 @@ def _of_restored(scenes: Scenes, survey: Survey) -> dict[Layer, Drawn]:
             drawn[layer] = _linear("spread", band, 0.0, most, "doubt")
     if "filled" in scenes.rasters:
         drawn[Layer("filled", "Filled", "share of pixels that are new", "looks", 0, 100, "%")] = _linear(
-            "filled", 0, 0.0, 1.0, "looks"
+            "filled", None, 0.0, 1.0, "looks"
         )
     else:
         most = largest(np.abs(after.mean(axis=0) - survey.blocks["before"].mean.mean(axis=0)))
@@ -177,13 +177,19 @@ def _grey(role: str, band: int, stretch: Stretch) -> Drawn:
     return lambda pixels, looks: coloured_uri(stretch(pixels[role][band]), "grey")
 
 
-def _linear(role: str, band: int, low: float, high: float, name: str) -> Drawn:
-    return lambda pixels, looks: coloured_uri((pixels[role][band] - low) / (high - low), name)
+def _linear(role: str, band: int | None, low: float, high: float, name: str) -> Drawn:
+    """One band from low to high; None: the highest of all."""
+
+    def draw(pixels: Pixels, looks: Pixels) -> str:
+        image = np.fmax.reduce(pixels[role]) if band is None else pixels[role][band]
+        return coloured_uri((image - low) / (high - low), name)
+
+    return draw
 
 
 def _ratio_limit(table: Table) -> float:
     """Decibels at the ends of the ratio's colours: two and a half standard deviations of what was taken away."""
-    variance = next(row.after for row in table.rows if row.key == "ratio_variance")
+    variance = next((row.after for row in table.rows if row.key == "ratio_variance"), math.nan)
     if not math.isfinite(variance):
         return RATIO_DB[1]
     return float(np.clip(round(2.5 * DB_PER_LOG * math.sqrt(variance)), *RATIO_DB))

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from geo_io import ReadError
 from sardiff.metrics import FUSION_BETTER
 from sardiff.report.scenes import Scenes
-from sardiff.tasks.score import Score, score_band, score_fusion
+from sardiff.tasks.result import Compared
+from sardiff.tasks.score import score_band, score_fusion
 
 __all__ = ["Number", "Table", "numbers_of", "said"]
 
@@ -150,7 +152,7 @@ def numbers_of(scenes: Scenes, looks: float | Literal["auto"]) -> list[Table]:
     compared = scenes.compared
     assert compared is not None
     meanings = MEANINGS if compared.task == "despeckle" else RESTORED_MEANINGS
-    return [_of_band(name, score_band(compared, band, looks=looks), meanings) for band, name in enumerate(scenes.bands)]
+    return [_of_band(compared, band, name, looks, meanings) for band, name in enumerate(scenes.bands)]
 
 
 def said(value: float) -> str:
@@ -163,7 +165,17 @@ def said(value: float) -> str:
     return text.replace("-", "\u2212")
 
 
-def _of_band(name: str, found: Score, meanings: Mapping[str, tuple[str, str]]) -> Table:
+def _of_band(
+    compared: Compared,
+    band: int,
+    name: str,
+    looks: float | Literal["auto"],
+    meanings: Mapping[str, tuple[str, str]],
+) -> Table:
+    try:
+        found = score_band(compared, band, looks=looks)
+    except ReadError as error:  # nothing is known of this band there: the others may have something to say
+        return Table(name, (), f"No numbers: {error}.")
     rows = tuple(
         Number(key, meanings[key][0], row.before, row.after, row.ideal, row.unit, meanings[key][1])
         for key, row in found.rows.items()

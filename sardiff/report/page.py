@@ -27,7 +27,7 @@ HERE = files("sardiff.report")
 MOST_TAGS, MOST_CHARACTERS = 80, 600  # of what a file says of itself
 ROLES = {
     "before": "Before", "after": "After", "truth": "Truth", "spread": "Uncertainty", "sar": "SAR", "optical": "Optical",
-    "fused": "Fused", "mask": "Mask",
+    "fused": "Fused", "mask": "Mask", "filled": "Filled pixels",
 }  # fmt: skip
 WORDS = {"despeckled": "Despeckled", "filled": "Filled", "deblurred": "Deblurred", "fused": "Fused"}
 
@@ -68,7 +68,7 @@ def page_html(
         subtitle=escaped(f"{word} from {made_from}"),
         facts=escaped(_facts(scenes, survey)),
         notes=_notes(scenes.notes),
-        tiles="".join(_tile(*tile) for tile in _tiles(scenes, survey, tables[0])),
+        tiles="".join(_tile(*tile) for tile in _tiles(scenes, survey, tables)),
         viewer=viewer_html(views, layers.kinds, layers.pair, scenes.grid),
         part=escaped(tables[0].part),
         numbers="".join(_numbers(table, several=len(tables) > 1, fused=scenes.kind == "fused") for table in tables),
@@ -135,8 +135,11 @@ def _crs_name(crs: Any) -> str:
     return f"EPSG:{code}" if code else "a CRS without EPSG code"
 
 
-def _tiles(scenes: Scenes, survey: Survey, table: Table) -> list[tuple[str, str]]:
-    """A few numbers for a first look: what, and a phrase."""
+def _tiles(scenes: Scenes, survey: Survey, tables: Sequence[Table]) -> list[tuple[str, str]]:
+    """A few numbers for a first look, of the first band that has any: what, and a phrase."""
+    band, table = next(((i, table) for i, table in enumerate(tables) if table.rows), (0, None))
+    if table is None:
+        return []
     rows = {row.key: row for row in table.rows}
 
     def short(value: float) -> str:
@@ -182,13 +185,13 @@ def _tiles(scenes: Scenes, survey: Survey, table: Table) -> list[tuple[str, str]
         before = "" if math.isnan(error.before) else f"{short(error.before)} \u2192 "
         tiles.insert(1, (f"{before}{short(error.after)}{unit}", "typical error against the truth"))
     if "spread" in survey.blocks:
-        spread = survey.blocks["spread"].mean[0]
+        spread = survey.blocks["spread"].mean[band]
         spread = spread[np.isfinite(spread) & ((spread > 0) if scenes.kind == "filled" else True)]
         if spread.size:
             which = "what was filled" if scenes.kind == "filled" else "the result"
             tiles.append((f"\u00b1 {short(float(np.median(spread)))}{unit}", f"typical standard deviation of {which}"))
-    band = f" ({scenes.bands[0]})" if len(scenes.bands) > 1 else ""
-    return [(number, phrase + band) for number, phrase in tiles]
+    suffix = f" ({table.title})" if len(scenes.bands) > 1 else ""
+    return [(number, phrase + suffix) for number, phrase in tiles]
 
 
 def _numbers(table: Table, *, several: bool, fused: bool) -> str:

@@ -29,7 +29,7 @@ def profile_row(scenes: Scenes, place: Place) -> int:
     variance = (np.where(known, rows - mean[:, None], 0) ** 2).sum(axis=1) / np.maximum(count, 1)
     good = count >= 0.9 * count.max()
     if "filled" in scenes.rasters:
-        new = np.nan_to_num(scenes.rasters["filled"][slice(0, 1), place.rows, place.cols][0])
+        new = np.nan_to_num(scenes.rasters["filled"][slice(0, 1), place.rows, place.cols][0])  # as `values`
         filled = new[margin : margin + len(rows)].sum(axis=1)
         good &= filled >= 0.9 * filled[good].max()
     return place.rows.start + margin + int(np.argmax(np.where(good, variance, -1)))
@@ -53,7 +53,7 @@ def profile(scenes: Scenes, place: Place, row: int) -> str:
 
 def interval(scenes: Scenes) -> tuple[float, str]:
     """How many standard deviations to draw to either side, and a sentence on it; by the tags of the result."""
-    said = scenes.made_by.get("intervals")
+    said = scenes.made_by.get("intervals") if scenes.kind == "despeckled" else None
     factor = said.get("90 %") if isinstance(said, dict) else None
     if isinstance(factor, int | float) and not isinstance(factor, bool) and 0 < factor < 100:
         return float(factor), "The shaded range holds 90 % of true values, on average over simulated scenes."

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from geo_io import Aligned, Grid, Raster, Source, open_raster, require_same
 from geo_io.grid import same_grid
-from sardiff.provenance import read_record
+from sardiff.errors import SettingsError
+from sardiff.provenance import read_record, task_of
 from sardiff.tasks.fused import MASK_VALUES
 from sardiff.tasks.inputs import open_source
 from sardiff.tasks.pair import Optical
-from sardiff.tasks.result import Compared, Filled, held_bands, open_compared
+from sardiff.tasks.result import Compared, Described, held_bands, open_compared
 from sardiff.tasks.scene import beside
 
 __all__ = ["Kind", "Scenes", "open_fused", "open_restored"]
@@ -37,12 +38,12 @@ class Scenes:
     ----------
     kind : {"despeckled", "filled", "deblurred", "fused"}
     rasters : mapping
-        "before", "after" and perhaps "truth" and "spread", as many bands each (`Compared`), and of what was filled
-        "filled" (1 where it was). Or "sar" (linear intensity, one band), "optical", "fused" and perhaps "spread" (of
+        "before", "after" and perhaps "truth", "spread" and of what was filled "filled", as many bands each
+        (`Compared`). Or "sar" (linear intensity, one band), "optical", "fused" and perhaps "spread" (of
         the luminance) and "mask" (1 where SAR alone has seen).
     bands : tuple of str
         Names of the bands of `after`, or of `fused`.
-    result : Source
+    result : Described
         What was made, for its tags.
     grid : Grid
         Of all of them.
@@ -63,7 +64,7 @@ class Scenes:
     kind: Kind
     rasters: Mapping[str, Raster]
     bands: tuple[str, ...]
-    result: Source
+    result: Described
     grid: Grid
     names: Mapping[str, str]
     unit: str = ""
@@ -111,11 +112,11 @@ def open_restored(before: FilePath, after: FilePath, *, bands: tuple[int, ...] |
     found = open_compared(before, after, bands=bands, most=MOST_BANDS, **options)
     kind = KINDS[found.task]
     rasters: dict[str, Any] = {
-        role: raster for role in ("before", "after", "truth", "spread") if (raster := getattr(found, role)) is not None
+        role: raster
+        for role in ("before", "after", "truth", "spread", "filled")
+        if (raster := getattr(found, role)) is not None
     }
-    if kind == "filled":
-        rasters["filled"] = Filled(found.before, found.after)
-    notes = []
+    notes = list(found.notes)
     if bands is None and found.held > len(found.bands):
         first = found.bands == tuple(range(1, len(found.bands) + 1))
         which = f"1 to {len(found.bands)}" if first else ", ".join(map(str, found.bands))
@@ -168,6 +169,8 @@ def open_fused(
     """
     result = open_raster(fused, values="physical")
     made = read_record(result.metadata.tags)
+    if task_of(made) not in ("", "fuse"):
+        raise SettingsError(f"{fused} is no fusion, as its tags say: leave out --optical {optical}.")
     said = made.get("input")
     fused_of = said if isinstance(said, Mapping) else {}
     radar = open_source(sar, values=values, bands=bands or None, polarisation=polarisation, swath=swath)
@@ -244,7 +247,7 @@ def _moved(said: Any) -> list[str]:
     ]
 
 
-def _band_names(source: Source, numbers: Sequence[int]) -> tuple[str, ...]:
+def _band_names(source: Described, numbers: Sequence[int]) -> tuple[str, ...]:
     """What the file calls its bands, or their numbers."""
     names = source.metadata.descriptions or (None,) * source.shape[0]
     said = [(name or "").strip()[:40] for name in names]

@@ -34,7 +34,7 @@ class Survey:
         (role, band) to counts: of `scenes.in_db` in dB, else of values; of a fusion and its optical source of the mean
         of their bands (band 0).
     measured : float
-        Share of pixels measured in the result's first band.
+        Share of pixels measured in the band of the result that has most.
     """
 
     step: int
@@ -60,7 +60,7 @@ def survey(scenes: Scenes, *, progress: Callable[[float], None] = lambda share: 
                     histogram.add(_counted(scenes, role, pixels, band))
         progress(part.stop / rows)
     result = blocks[scenes.shown[1]]
-    return Survey(step, blocks, histograms, float(result.count[0].sum()) / (rows * cols))
+    return Survey(step, blocks, histograms, float(result.count.sum(axis=(1, 2)).max()) / (rows * cols))
 
 
 def _histograms(scenes: Scenes) -> dict[tuple[str, int], Histogram]:

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from geo_io import ReadError, WriteError
+from sardiff.errors import SettingsError
 from sardiff.plot.viewer import View
 from sardiff.report.layers import layers_of
 from sardiff.report.numbers import numbers_of
@@ -63,6 +64,7 @@ def write_report(
     optical: FilePath | None = None,
     truth: FilePath | None = None,
     spread: FilePath | None = None,
+    filled: FilePath | None = None,
     blur: str | None = None,
     values: str = "auto",
     bands: tuple[int, ...] | None = None,
@@ -88,8 +90,9 @@ def write_report(
         The optical image of a fusion, on any grid.
     truth : path, optional
         The scene without noise, where it is known.
-    spread : path, optional
-        Standard deviations; by default the file beside `after` that its task writes, if it is there.
+    spread, filled : path, optional
+        Standard deviations, and which pixels were filled; by default the files beside `after` that its task writes, if
+        they are there.
     blur : str, optional
         What was taken out of a deblurred image, as for `sardiff.deblur`; by default what its tags say.
     values, bands, polarisation, swath
@@ -114,8 +117,12 @@ def write_report(
     check_page(final, [Path(p) for p in (before, after, optical, truth, spread) if p is not None], overwrite=overwrite)
     reading = {"values": values, "bands": bands, "polarisation": polarisation, "swath": swath}
     if optical is None:
-        scenes = open_restored(before, after, truth=truth, spread=spread, blur=blur, **reading)  # type: ignore[arg-type]
+        beside = {"truth": truth, "spread": spread, "filled": filled}
+        scenes = open_restored(before, after, blur=blur, **beside, **reading)  # type: ignore[arg-type]
     else:
+        for option, given in (("truth", truth), ("blur", blur)):
+            if given is not None:
+                raise SettingsError(f"A fusion has no {option} to compare with: leave out --{option} {given}.")
         scenes = open_fused(before, after, optical, spread=spread, optical_bands=optical_bands, **reading)  # type: ignore[arg-type]
     for note in scenes.notes:
         say(note)
@@ -152,7 +159,8 @@ def _places(scenes: Scenes, found: Survey) -> list[Place]:
     mean = found.blocks[role].mean
     with np.errstate(divide="ignore", invalid="ignore"):
         image = 10 * np.log10(mean[0]) if role in scenes.in_db else mean.mean(axis=0) if scenes.colour else mean[0]
-    spread, filled = (found.blocks[what].mean[0] if what in found.blocks else None for what in ("spread", "filled"))
+    spread = found.blocks["spread"].mean[0] if "spread" in found.blocks else None
+    filled = np.fmax.reduce(found.blocks["filled"].mean) if "filled" in found.blocks else None
     side = window_side(scenes.grid.shape, 1 if scenes.colour else len(scenes.bands))
     return chosen_places(image, spread, found.step, scenes.grid.shape, side, filled=filled)
 

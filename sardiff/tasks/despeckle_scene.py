@@ -15,7 +15,7 @@ from geo_io import Metadata, Source
 from sardiff.device import choose_device
 from sardiff.errors import SettingsError
 from sardiff.priors.checkpoint import load_prior
-from sardiff.provenance import record
+from sardiff.provenance import record, stale
 from sardiff.tasks.despeckle import ESTIMATES, MEASURED, Despeckle, DespeckleTiles, overlap_for
 from sardiff.tasks.inputs import Looks, input_of, open_source, paths_of, settle_looks, weights_path
 from sardiff.tasks.scene import (
@@ -144,11 +144,12 @@ def despeckle_array(
     if units is not None:
         tags["units"] = _UNIT_NAMES[units]
     if not wanted.uncertainty:
-        return to_dataarray(data, da, attrs=tags)
+        return to_dataarray(data, da, attrs=tags, drop=stale(da.attrs))
     import xarray as xr
 
-    mean = to_dataarray(data[:bands], da, attrs=tags)
-    spread = to_dataarray(data[bands:], da, attrs={**tags, "units": "dB", "long_name": "posterior standard deviation"})
+    mean = to_dataarray(data[:bands], da, attrs=tags, drop=stale(da.attrs))
+    about = {**tags, "units": "dB", "long_name": "posterior standard deviation"}
+    spread = to_dataarray(data[bands:], da, attrs=about, drop=stale(da.attrs))
     return xr.concat(
         [mean, spread], dim=xr.Variable("estimate", ["mean", "standard deviation (dB)"]), combine_attrs="override"
     )

@@ -17,7 +17,7 @@ from geo_io.grid import same_grid
 from geo_io.source import scene_strips
 from sardiff.errors import SettingsError
 from sardiff.tasks.fill import Fill, FillTiles, overlap_for
-from sardiff.tasks.gaps import MOST_GAP, WIDEST, Gaps, Known
+from sardiff.tasks.gaps import FILLED_VALUES, MOST_GAP, WIDEST, Gaps, Known
 from sardiff.tasks.inputs import open_source, paths_of, weights_path
 from sardiff.tasks.restored import (
     Restored,
@@ -41,10 +41,9 @@ from tiling import Layout
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["FILLED_VALUES", "fill", "fill_array", "fill_file"]
+__all__ = ["fill", "fill_array", "fill_file"]
 
 TILE = 512  # pixels
-FILLED_VALUES = {"measured": 0, "filled": 1, "a gap still": 2}
 
 
 def fill(
@@ -171,7 +170,7 @@ def fill_file(
         To use, from 1; all by default.
     uncertainty, filled : bool or path
         Also write the standard deviation of the samples, OUT_std.tif, in the image's units; and which pixels were
-        filled, OUT_filled.tif (`FILLED_VALUES`).
+        filled, OUT_filled.tif (`sardiff.tasks.gaps.FILLED_VALUES`).
     dtype : {"input", "float32"}
         Whether whole numbers stay whole.
     tile, overlap, batch, workers, weights, device, overwrite, compression, report, say
@@ -203,6 +202,7 @@ def fill_file(
     apply = FillTiles(chosen, tones, weights_path(weights), device)
     layout = _layout(gaps, apply, tile, overlap)
     say(f"Method: {chosen.solver}{_drawn(chosen)}. Gaps up to {max_gap} pixels wide are filled, wider ones are left.")
+    say(_counted(gaps))
     reach = 0 if apply.prior is None else int(apply.prior.card.get("reach", apply.prior.receptive_field))
     if 0 < 2 * reach < max_gap:
         say(f"The network sees {reach} pixels: in the middle of gaps wider than {2 * reach} it can only guess.")
@@ -233,25 +233,28 @@ def fill_file(
         report=report,
         say=say,
     )
-    say(_counted(gaps, Known(open_raster(final, values=source.values))))
     return final
 
 
-def _counted(gaps: Gaps, after: Known) -> str:
-    """How many pixels were gaps and are none, and how many are gaps still; counted in the files, in strips."""
+def _counted(gaps: Gaps) -> str:
+    """How many pixels are to be filled, and how many gaps are too wide; counted in strips of the whole scene."""
     rows, cols = gaps.grid.shape
     filled = left = 0
     for part in scene_strips((rows, cols)):
-        place = slice(0, gaps.bands), part, slice(0, cols)
-        before, now = (np.isnan(pixels[place]).any(axis=0) for pixels in (gaps.known, after))
-        filled += int((before & ~now).sum())
-        left += int(now.sum())
+        place = part, slice(0, cols)
+        if not np.isnan(gaps.known[(slice(0, gaps.bands), *place)]).any():
+            continue
+        both = gaps[(slice(0, 2 * gaps.bands), *place)]
+        gap, wanted = np.isnan(both[: gaps.bands]), both[gaps.bands :] > 0
+        wide = (gap & ~wanted).any(axis=0)
+        left += int(wide.sum())
+        filled += int((wanted.any(axis=0) & ~wide).sum())
     if not filled and not left:
-        return "There was no gap: the result is a copy."
-    said = f"Filled: {100 * filled / (rows * cols):.3g} % of the pixels."
+        return "There is no gap: the result is a copy."
+    said = f"To be filled: {100 * filled / (rows * cols):.3g} % of the pixels."
     if left:
-        wide = f"wider than {gaps.widest} pixels, or around the scene"
-        said += f" {100 * left / (rows * cols):.3g} % are gaps still, in some band: {wide}."
+        why = f"wider than {gaps.widest} pixels, or around the scene"
+        said += f" {100 * left / (rows * cols):.3g} % stay gaps, in some band: {why}."
     return said
 
 

@@ -19,7 +19,7 @@ from sardiff.classical import CLASSICAL
 from sardiff.errors import SettingsError
 from sardiff.metrics.registration import Registration
 from sardiff.priors.checkpoint import load_prior
-from sardiff.provenance import digest, record, versions
+from sardiff.provenance import digest, record, stale, versions
 from sardiff.tasks.despeckle_scene import despeckle_array, despeckle_file
 from sardiff.tasks.fuse import MODES, SAMPLES, TILE, Fuse, FuseTiles, overlap_for, prior_for
 from sardiff.tasks.fused import MASK_VALUES, Encode
@@ -183,7 +183,7 @@ def fuse_array(
     base = optical if grid == "optical" else sar
     place = {k: v for k, v in base.coords.items() if set(v.dims) <= set(base.dims[-2:])}
     names_of_bands = {"band": optical.coords["band"]} if bands == pair.bands and "band" in optical.coords else {}
-    attrs = {k: v for k, v in optical.attrs.items() if k not in _NO_MORE}
+    attrs = {k: v for k, v in optical.attrs.items() if k not in _NO_MORE | stale(optical.attrs)}
     if bands != pair.bands:
         attrs = {k: v for k, v in attrs.items() if not isinstance(v, tuple | list)} | {"long_name": "fused luminance"}
     attrs |= tags
@@ -374,7 +374,7 @@ def fuse_file(
     return final
 
 
-_NO_MORE = ("_FillValue", "missing_value", "nodata", "scale_factor", "add_offset", "scales", "offsets")
+_NO_MORE = frozenset(("_FillValue", "missing_value", "nodata", "scale_factor", "add_offset", "scales", "offsets"))
 
 
 def _chosen(settings: dict[str, Any]) -> Fuse:

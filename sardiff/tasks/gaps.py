@@ -12,10 +12,11 @@ from scipy.ndimage import binary_dilation, maximum_filter, minimum_filter
 
 from geo_io import Grid, Source
 
-__all__ = ["MOST_GAP", "WIDEST", "Gaps", "Known", "narrow"]
+__all__ = ["FILLED_VALUES", "MOST_GAP", "WIDEST", "Gaps", "Known", "narrow"]
 
 WIDEST = 64  # pixels: gaps that are filled unless more is asked for; a network sees across them
 MOST_GAP = 256  # pixels: the most that can be asked for
+FILLED_VALUES = {"measured": 0, "filled": 1, "a gap still": 2}  # in the file that says which pixels were filled
 NEAR = 8  # a gap stays as it is this share of the widest, in pixels, around where it is too wide
 
 

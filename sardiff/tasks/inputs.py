@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +18,16 @@ from sardiff.priors.checkpoint import SHIPPED
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Looks", "input_of", "measure_looks", "open_source", "paths_of", "settle_looks", "weights_path"]
+__all__ = [
+    "Looks",
+    "input_of",
+    "measure_looks",
+    "open_source",
+    "paths_of",
+    "settle_looks",
+    "values_said",
+    "weights_path",
+]
 
 
 def open_source(
@@ -88,9 +97,19 @@ def paths_of(scene: Any, source: Source | None = None) -> tuple[Path, ...]:
 
 
 def input_of(source: Source) -> dict[str, Any]:
-    """What the tags of a result say of its input: its name, what its pixels mean, which bands of a file were used."""
-    bands = {"bands": source.bands} if hasattr(source, "bands") else {}
-    return {"name": Path(source.name).name, "values": source.values, **bands}
+    """What the tags of a result say of its input: its name, what its pixels mean, which bands of a file were used, or
+    which image of a product."""
+    which = {name: getattr(source, name, None) for name in ("bands", "polarisation", "swath")}
+    known = {name: value for name, value in which.items() if value is not None}
+    return {"name": Path(source.name).name, "values": source.values, **known}
+
+
+def values_said(made: Mapping[str, Any]) -> str | None:
+    """What the record of a result (`read_record`) says that its pixels mean; None where it does not."""
+    said = made.get("input")
+    kind = (said.get("units") or said.get("values")) if isinstance(said, Mapping) else None
+    kind = "intensity" if kind == "complex" else kind  # of which intensity is left
+    return kind if kind in ("physical", "intensity", "amplitude", "db") else None
 
 
 def weights_path(weights: str | os.PathLike[str] | None) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,9 @@ from geo_io import GeoIOError, ReadError, Source, is_safe
 from geo_io.source import encoded, fitted
 from sardiff.errors import SettingsError
 from sardiff.priors.base import Prior
-from sardiff.provenance import digest, read_record, record
+from sardiff.provenance import digest, read_record, record, stale
 from sardiff.tasks.gaps import Known
-from sardiff.tasks.inputs import input_of, measure_looks, open_source
+from sardiff.tasks.inputs import input_of, measure_looks, open_source, values_said
 from sardiff.tasks.scene import Output, restore_scene
 from sardiff.tasks.tones import Tones
 from tiling import Apply, Layout
@@ -63,7 +64,9 @@ def open_image(
         name = scene if isinstance(scene, str | os.PathLike) else "the DataArray"
         raise SettingsError(f"{name} is complex, and has speckle: despeckle it first.") from error
     if found is not None:
-        say(f"Values: {found.values} ({found.values_reason}). --values physical takes them as they are stored.")
+        said = values_said(read_record(plain.metadata.tags)) is not None
+        why = "as its tags say" if said else found.values_reason
+        say(f"Values: {found.values} ({why}). --values physical takes them as they are stored.")
         looks = measure_looks(found)
         if looks.looks < SPECKLED and not looks.already_filtered:
             say("It looks as if it has speckle, which is taken for detail: despeckle it first.")
@@ -71,11 +74,12 @@ def open_image(
 
 
 def _backscatter(scene: Any, plain: Source, bands: tuple[int, ...] | None) -> Source | None:
-    """The same as backscatter, if its tags or its pixels say that it is."""
-    said = read_record(plain.metadata.tags).get("input")
-    kind = (said.get("units") or said.get("values")) if isinstance(said, Mapping) else None
+    """The same as backscatter, if its tags say that it is, or its pixels and none of its units does not."""
+    kind = values_said(read_record(plain.metadata.tags))
     if kind is not None:
-        return open_source(scene, values=kind, bands=bands) if kind in ("intensity", "amplitude", "db") else None
+        return None if kind == "physical" else open_source(scene, values=kind, bands=bands)
+    if any(unit and not re.search(r"\bdb\b|decibel", unit, re.IGNORECASE) for unit in plain.metadata.units):
+        return None
     try:
         found = open_source(scene, values="auto", bands=bands)
     except GeoIOError:  # no backscatter
@@ -108,6 +112,8 @@ class Restored:
         self.nodata = source.metadata.nodata
         if self.dtype != "float32" and self.nodata is not None and math.isnan(self.nodata):
             self.nodata = None
+        if self.dtype == "float32" and known.zeros:  # among floats nobody would take 0 for a gap
+            self.nodata = math.nan
 
     def __call__(self, core: NDArray[np.float32], rows: slice, cols: slice) -> NDArray[np.float32]:
         """Return the restored bands."""
@@ -116,7 +122,10 @@ class Restored:
         assert units != "complex"
         values = self.tones.pixels(log) + self.tones.darker(self.known[slice(0, self.bands), rows, cols])
         out = fitted(encoded(values, units, self.source.metadata), self.dtype, self.nodata)
-        out = np.where(np.isnan(log), self.source.stored(rows, cols), out)
+        stored = self.source.stored(rows, cols)
+        if self.dtype == "float32" and self.known.zeros:
+            stored = np.where((stored == 0).all(axis=0), np.float32(np.nan), stored)
+        out = np.where(np.isnan(log), stored, out)
         if self.dtype != "float32":
             out = np.nan_to_num(out, nan=0.0 if self.nodata is None else self.nodata)
         return out.astype(np.float32)
@@ -124,8 +133,7 @@ class Restored:
     def spread(self, core: NDArray[np.float32], rows: slice, cols: slice) -> NDArray[np.float32]:
         """Return the standard deviation (bands, rows, cols): 0 where only measured, NaN where nothing is known."""
         log, spread = core[: self.bands], core[self.bands :]
-        scale = np.abs(np.array(self.source.metadata.scales, np.float32))[:, None, None]
-        out = self.tones.deviation(log, spread) / scale
+        out = self.tones.deviation(log, spread)
         untouched = np.where(np.isnan(self.known[slice(0, self.bands), rows, cols]), np.float32(np.nan), np.float32(0))
         return np.where(np.isnan(log), untouched, out).astype(np.float32)
 
@@ -211,9 +219,10 @@ def restored_array(
         return np.concatenate([mean, encode.spread(block, rows, cols)]) if uncertainty else mean
 
     data = dask.array.map_blocks(stored, logs, encode, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
-    mean = to_dataarray(data[:bands], da, attrs=tags)
+    mean = to_dataarray(data[:bands], da, attrs=tags, drop=stale(da.attrs))
     if not uncertainty:
         return mean
-    spread = to_dataarray(data[bands:], da, attrs={**tags, "long_name": "spread of samples"})
+    about = {**tags, "long_name": "spread of samples"}
+    spread = to_dataarray(data[bands:], da, attrs=about, drop=stale(da.attrs))
     dimension = xr.Variable("estimate", ["mean", "standard deviation"])
     return xr.concat([mean, spread], dim=dimension, combine_attrs="override")

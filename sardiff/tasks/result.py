@@ -5,28 +5,48 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import Raster, ReadError, Source, UnclearValues, from_intensity, is_safe, open_raster, require_same
+from geo_io import (
+    GeoIOError,
+    Metadata,
+    Raster,
+    ReadError,
+    Source,
+    UnclearValues,
+    from_intensity,
+    is_safe,
+    open_raster,
+    require_same,
+)
 from sardiff.errors import SettingsError
 from sardiff.metrics.restored import filled_pixels
 from sardiff.provenance import digest, read_record, task_of
-from sardiff.tasks.gaps import Known
-from sardiff.tasks.inputs import open_source
+from sardiff.tasks.gaps import FILLED_VALUES, Known
+from sardiff.tasks.inputs import open_source, values_said
 from sardiff.tasks.kernels import is_named, kernel_of
 from sardiff.tasks.restored import open_image
 from sardiff.tasks.scene import beside
+from sardiff.units import DB_PER_LOG
 
 __all__ = ["Compared", "Filled", "held_bands", "open_compared"]
 
 FilePath = str | os.PathLike[str]
 Task = Literal["despeckle", "fill", "deblur"]
-DB_PER_NEPER = 10 / math.log(10)  # of intensity; twice as many of amplitude
+
+
+class Described(Raster, Protocol):
+    """A raster, what its pixels mean, and what its file says of itself."""
+
+    @property
+    def values(self) -> str: ...
+    @property
+    def metadata(self) -> Metadata: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +61,10 @@ class Compared:
         Of despeckling linear intensity; of the others what is stored, or of backscatter its decibels. NaN: unknown.
     spread : Raster, optional
         Standard deviation of `after`: in decibels of despeckled and other backscatter, else in its units.
-    source, result : Source
-        `before` and `after` as files, for what they say of themselves.
+    filled : Raster, optional
+        Of what was filled: 1 where a band of a pixel is new, else 0; NaN: unknown after too.
+    source, result : Described
+        `before` and `after`, for what their files say.
     unit : str
         Of what people see of the values: "dB", or what the file says of its bands; perhaps nothing.
     made : mapping
@@ -57,6 +79,8 @@ class Compared:
         Standard deviation of each band of `before`, in its units, as deblurring took it.
     names : mapping
         Role to file.
+    notes : tuple of str
+        What was left aside.
     """
 
     task: Task
@@ -64,8 +88,9 @@ class Compared:
     after: Raster
     truth: Raster | None
     spread: Raster | None
-    source: Source
-    result: Source
+    filled: Raster | None
+    source: Described
+    result: Described
     unit: str
     made: Mapping[str, Any]
     bands: tuple[int, ...]
@@ -73,6 +98,7 @@ class Compared:
     names: Mapping[str, Path]
     kernel: NDArray[np.float64] | None = None
     noise: tuple[float, ...] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def open_compared(
@@ -81,6 +107,7 @@ def open_compared(
     *,
     truth: FilePath | None = None,
     spread: FilePath | None = None,
+    filled: FilePath | None = None,
     values: str = "auto",
     bands: tuple[int, ...] | None = None,
     most: int | None = None,
@@ -95,11 +122,12 @@ def open_compared(
     before, after : path
     truth : path, optional
         The scene without speckle, gaps or blur, with the bands of `before` or of `after`.
-    spread : path, optional
-        Standard deviations; by default the file beside `after` that its task writes, if it is there.
+    spread, filled : path, optional
+        Standard deviations, and which pixels were filled; by default the files beside `after` that its task writes, if
+        they are there and fit.
     values, polarisation, swath
-        Of `before`, as for `open_source`; by default what the tags of a filled or sharpened image say. Of the others
-        what their tags say, or their pixels, or else the same.
+        Of `before`, as for `open_source`; by default what the tags of `after` say. Of the others what their tags say,
+        or their pixels, or else the same.
     bands : tuple of int, optional
         Of `before`; by default those that `after` holds.
     most : int, optional
@@ -133,108 +161,184 @@ def open_compared(
     of_before, of_after = (tuple(numbers) for numbers in zip(*pairs, strict=True))
     chosen = None if of_before == tuple(range(1, total + 1)) else of_before
 
-    first: Source
+    said = made.get("input")
+    known = said if isinstance(said, Mapping) else {}
+    kind = (values_said(made) or "physical") if restored else _read_as(known, whole)
+    kind = kind if values == "auto" else values
+    first: Described
     if restored:
-        kind = _stored(made) if values == "auto" else values
-        first = open_image(before, values=kind, bands=chosen)
+        first = _Shown.opened(before, kind, chosen, held_bands(known))
     else:
-        first = open_source(before, values=values, bands=chosen, polarisation=polarisation, swath=swath)
+        if whole is None and is_safe(Path(before)):
+            polarisation, swath = (
+                given or (found if isinstance(found := known.get(name), str) else None)
+                for name, given in (("polarisation", polarisation), ("swath", swath))
+            )
+        first = open_source(before, values=kind, bands=chosen, polarisation=polarisation, swath=swath)
 
-    def opened(path: FilePath, wanted: Mapping[int, tuple[int, ...] | None]) -> Source:
+    def opened(path: FilePath, wanted: Mapping[int, tuple[int, ...] | None]) -> Described:
         """A file by how many bands it has, and which of these are wanted."""
         count = open_raster(path, values="physical").shape[0]
         if count not in wanted:
             raise _unlike(str(path), count, str(before), total)
         if restored:
-            return open_image(path, values=kind, bands=wanted[count])
-        return _backscatter(path, values, first, wanted[count])
+            return _Shown.opened(path, kind, wanted[count])
+        return _backscatter(path, values, first.values, wanted[count])
 
     others = {"after": opened(after, {result.shape[0]: of_after})}
     names = {"before": Path(before), "after": Path(after)}
     if truth is not None:
         others["truth"] = opened(truth, {len(pairs): None, result.shape[0]: of_after, total: of_before})
         names["truth"] = Path(truth)
-    doubt = Path(spread) if spread is not None else beside(Path(after), "std" if restored else "std_db")
-    if spread is not None or doubt.is_file():
-        count = open_raster(doubt, values="physical").shape[0]
-        if count not in (result.shape[0], len(pairs)):
-            raise _unlike(str(doubt), count, str(after), result.shape[0])
-        others["spread"] = open_raster(doubt, values="physical", bands=of_after if count == result.shape[0] else None)
-        names["spread"] = doubt
     for role, other in others.items():
         require_same(str(before), first.grid, str(names[role]), other.grid)
-
-    rasters: dict[str, Any] = {"before": first, **others}
-    if restored:
-        rasters = {role: _Shown(raster) for role, raster in rasters.items() if role != "spread"}
-        if "spread" in others:
-            rasters["spread"] = _ShownSpread(others["spread"], others["after"])
-    named = (first.metadata.units or ("",))[0] or ""
+    further, notes = _lying_beside(Path(after), task, {"spread": spread, "filled": filled}, result, of_after)
+    names |= {role: Path(raster.name) for role, raster in further.items()}
+    doubt: Any = further.get("spread")
+    if restored and doubt is not None:
+        doubt = _ShownSpread(doubt, others["after"])
+    new = None
+    if task == "fill":
+        new = Filled(first, others["after"], further.get("filled"))
+    unit = ((first.metadata.units or ("",))[0] or "").strip()[:20]
     kernel, noise = _blur_of(made, of_after, blur, str(after)) if task == "deblur" else (None, None)
     return Compared(
         task=task,
-        before=rasters["before"],
-        after=rasters["after"],
-        truth=rasters.get("truth"),
-        spread=rasters.get("spread"),
+        before=first,
+        after=others["after"],
+        truth=others.get("truth"),
+        spread=doubt,
+        filled=new,
         source=first,
         result=others["after"],
-        unit=named.strip()[:20] if first.values == "physical" else "dB",
+        unit="dB" if first.values != "physical" else "" if unit == "1" else unit,
         made=made,
         bands=of_before,
         held=result.shape[0],
         names=names,
         kernel=kernel,
         noise=noise,
+        notes=notes,
     )
 
 
 class _Shown:
-    """A source as it is compared: what is stored, or of backscatter its decibels; NaN: not known."""
+    """An image as it is compared: what is stored, or of backscatter its decibels; NaN: not known.
 
-    def __init__(self, source: Source) -> None:
+    Where zero in every band is no measurement, it is asked of all the bands that filling saw.
+    """
+
+    def __init__(self, source: Source, places: tuple[int, ...] | None = None) -> None:
         self.known = Known(source)
-        self.shape, self.grid, self.name = source.shape, source.grid, source.name
-        self.files = getattr(source, "files", ())
+        self.places = tuple(range(source.shape[0])) if places is None else places
+        self.shape, self.grid, self.name = (len(self.places), *source.shape[1:]), source.grid, source.name
+        self.values, self.files = source.values, getattr(source, "files", ())
+        per_band = ("descriptions", "units", "band_tags", "scales", "offsets", "colorinterp")
+        picked: dict[str, Any] = {name: self._picked(getattr(source.metadata, name)) for name in per_band}
+        self.metadata = replace(source.metadata, **picked)
+
+    @classmethod
+    def opened(
+        cls, path: FilePath, values: str, chosen: tuple[int, ...] | None, held: tuple[int, ...] | None = None
+    ) -> _Shown:
+        """Open some bands of a file, of which `held` (all by default) were filled together."""
+        wanted = open_image(path, values=values, bands=chosen)
+        if chosen is None or not Known(wanted).zeros:
+            return cls(wanted)
+        together = held if held is not None and set(chosen) <= set(held) else None
+        everything = open_image(path, values=values, bands=together)
+        numbers = together or tuple(range(1, everything.shape[0] + 1))
+        return cls(everything, tuple(numbers.index(band) for band in chosen))
 
     def __getitem__(self, index: tuple[slice, slice, slice]) -> NDArray[np.float32]:
-        pixels = self.known[index]
-        return pixels if self.known.values == "physical" else from_intensity(pixels, "db")
+        pixels = self.known[(slice(0, self.known.shape[0]), *index[1:])][list(self.places)][index[0]]
+        return pixels if self.values == "physical" else from_intensity(pixels, "db")
+
+    def _picked(self, entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(entries[place] for place in self.places) if len(entries) > max(self.places) else entries
 
 
 class _ShownSpread:
-    """A standard deviation in units of what is stored, as one of what is compared (`_Shown`)."""
+    """A standard deviation of pixels, in their units, as one of what is compared (`_Shown`)."""
 
-    def __init__(self, spread: Source, after: Source) -> None:
+    def __init__(self, spread: Source, after: Described) -> None:
         self.spread, self.after = spread, after
         self.shape, self.grid, self.name = spread.shape, spread.grid, spread.name
         self.files = getattr(spread, "files", ())
 
     def __getitem__(self, index: tuple[slice, slice, slice]) -> NDArray[np.float32]:
-        scales = np.abs(np.array(self.after.metadata.scales, np.float32))[:, None, None]
-        spread = self.spread[slice(0, self.shape[0]), index[1], index[2]] * scales
-        if self.after.values in ("intensity", "amplitude"):
-            power = self.after[slice(0, self.shape[0]), index[1], index[2]]
-            value, slope = (power, 1) if self.after.values == "intensity" else (np.sqrt(power), 2)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                spread = (slope * DB_PER_NEPER * spread / value).astype(np.float32)
-        return np.asarray(spread[index[0]])
+        spread = self.spread[index]
+        if self.after.values not in ("intensity", "amplitude"):
+            return spread
+        slope = 1 if self.after.values == "intensity" else 2
+        value = np.exp(self.after[index] / (slope * DB_PER_LOG))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(slope * DB_PER_LOG * spread / value, np.float32)
 
 
 class Filled:
-    """Which pixels of a filled image are new, in any band: 1, else 0; NaN: a gap still, in all bands."""
+    """Which pixels of a filled image are new, band by band: 1, else 0; NaN: a gap still.
 
-    def __init__(self, before: Raster, after: Raster) -> None:
-        self.before, self.after = before, after
-        self.shape, self.grid, self.name = (1, *after.shape[1:]), after.grid, after.name
-        self.files = ()
+    By the file beside the image, if it is there: 1 where a pixel was filled in the bands that it lacked. Else new is
+    what differs, which leaves out what came out as a mask had hidden it.
+    """
+
+    def __init__(self, before: Raster, after: Raster, classes: Raster | None = None) -> None:
+        self.before, self.after, self.classes = before, after, classes
+        self.shape, self.grid, self.name = after.shape, after.grid, after.name
+        self.files = getattr(classes, "files", ())
 
     def __getitem__(self, index: tuple[slice, slice, slice]) -> NDArray[np.float32]:
-        """Pixels (1, rows, cols) of a window."""
-        place = (slice(0, self.after.shape[0]), *index[1:])
+        """Pixels (bands, rows, cols) of a window."""
+        place = (slice(0, self.shape[0]), *index[1:])
         before, after = self.before[place], self.after[place]
-        new = filled_pixels(before, after).any(axis=0, keepdims=True)
-        return np.where(np.isfinite(after).any(axis=0, keepdims=True), new, np.nan).astype(np.float32)
+        new = filled_pixels(before, after)
+        if self.classes is not None:
+            lacked = np.isnan(before)
+            some = lacked.any(axis=0) & ~lacked.all(axis=0)
+            said = self.classes[(slice(0, 1), *index[1:])][0] == FILLED_VALUES["filled"]
+            new = np.isfinite(after) & (lacked | (said & ~some))
+        return np.where(np.isfinite(after), new, np.nan).astype(np.float32)[index[0]]
+
+
+def _read_as(known: Mapping[str, Any], whole: Source | None) -> str:
+    """How a scene was read before it was despeckled, as the tags of the result say."""
+    kind = known.get("values")
+    return kind if whole is not None and kind in ("intensity", "amplitude", "db") else "auto"
+
+
+def _lying_beside(
+    after: Path, task: Task, given: Mapping[str, FilePath | None], result: Source, bands: tuple[int, ...]
+) -> tuple[dict[str, Source], tuple[str, ...]]:
+    """What belongs to a result, by its role: as given, or what lies beside it, if that fits; and what does not."""
+    endings = {"spread": "std_db" if task == "despeckle" else "std"} | ({"filled": "filled"} if task == "fill" else {})
+    found: dict[str, Source] = {}
+    notes = []
+    for role, ending in endings.items():
+        path = given[role]
+        usual = beside(after, ending)
+        if path is None and not usual.is_file():
+            continue
+        try:
+            found[role] = _belonging(Path(path or usual), role, after, result, bands)
+        except (GeoIOError, SettingsError) as error:
+            if path is not None:
+                raise
+            notes.append(f"{usual.name} lies beside it and is left aside: {error}")
+    return found, tuple(notes)
+
+
+def _belonging(path: Path, role: str, after: Path, result: Source, bands: tuple[int, ...]) -> Source:
+    classes = role == "filled"
+    raster = open_raster(path, values="physical", classes=classes)
+    if classes:
+        raster = open_raster(path, values="physical", bands=(1,), classes=True)
+    elif raster.shape[0] == result.shape[0]:
+        raster = open_raster(path, values="physical", bands=bands)
+    elif raster.shape[0] != len(bands):
+        raise _unlike(str(path), raster.shape[0], str(after), result.shape[0])
+    require_same(str(after), result.grid, str(path), raster.grid)
+    return raster
 
 
 def _known_task(made: Mapping[str, Any], after: str) -> Task:
@@ -243,15 +347,17 @@ def _known_task(made: Mapping[str, Any], after: str) -> Task:
         raise SettingsError(
             f"{after} is a fusion, as its tags say: name both sources (report: --optical FILE, score: --fusion A B F)."
         )
-    if task not in ("despeckle", "fill", "deblur"):
-        raise SettingsError(f"{after} is the result of {task!r}, as its tags say, which this sardiff does not know.")
+    if task == "unknown":
+        raise SettingsError(f"{after} was made by a task that this sardiff does not know, as its tags say.")
     return task  # type: ignore[return-value]
 
 
 def _refuse_swapped(made: Mapping[str, Any], before: str, after: Path) -> None:
     said = made.get("input")
     if isinstance(said, Mapping) and said.get("name") == after.name:
-        raise SettingsError(f"{before} was made of {after}, as its tags say: give the scene first, then the result.")
+        raise SettingsError(
+            f"{before} looks as if it was made of {after}, by its tags: give the scene first, then the result."
+        )
 
 
 def _first_look(before: FilePath, restored: bool) -> Source | None:
@@ -266,26 +372,14 @@ def _first_look(before: FilePath, restored: bool) -> Source | None:
         return open_source(before)
 
 
-def _backscatter(path: FilePath, values: str, first: Source, bands: tuple[int, ...] | None) -> Source:
+def _backscatter(path: FilePath, values: str, of_input: str, bands: tuple[int, ...] | None) -> Source:
     """Open what we may have written ourselves: its tags then say what its pixels mean; else they themselves do, or
     else they mean what those of the input do."""
-    kind = values
-    said = read_record(open_raster(path, values="physical").metadata.tags).get("input")
-    if isinstance(said, Mapping):
-        kind = str(said.get("units") or said.get("values") or values)
-    kind = {"complex": "intensity"}.get(kind, kind)
-    kind = kind if kind in ("intensity", "amplitude", "db") else values
+    said = values_said(read_record(open_raster(path, values="physical").metadata.tags))
     try:
-        return open_source(path, values=kind, bands=bands)
+        return open_source(path, values=said if said not in (None, "physical") else values, bands=bands)
     except UnclearValues:
-        return open_source(path, values="intensity" if first.values == "complex" else first.values, bands=bands)
-
-
-def _stored(made: Mapping[str, Any]) -> str:
-    """What the pixels of a filled or sharpened image mean."""
-    said = made.get("input")
-    kind = said.get("values") if isinstance(said, Mapping) else None
-    return kind if kind in ("intensity", "amplitude", "db") else "physical"
+        return open_source(path, values="intensity" if of_input == "complex" else of_input, bands=bands)
 
 
 def held_bands(said: Any) -> tuple[int, ...] | None:
@@ -332,7 +426,9 @@ def _matched(
 
 
 def _unlike(name: str, count: int, other: str, wanted: int) -> SettingsError:
-    return SettingsError(f"{name} has {count} bands, and {other} {wanted}: choose the same of both with --bands.")
+    return SettingsError(
+        f"{name} has {count} bands, and {other} {wanted}: choose the same of both with --bands (score: --band)."
+    )
 
 
 def _colours(before: Source, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -361,7 +457,11 @@ def _blur_of(
             raise SettingsError(f"{after} was deblurred with another kernel, as its tags say: not with {blur}.")
         kernel = None
     noise = said.get("noise")
-    numbers = noise if isinstance(noise, list) else []
-    fine = all(isinstance(number, float | int) and 0 < number < math.inf for number in numbers)
-    known = tuple(float(numbers[band - 1]) for band in bands) if fine and len(numbers) >= max(bands) else None
-    return kernel, known
+    try:
+        numbers = (
+            [float(number) for number in noise] if isinstance(noise, list) and bool not in map(type, noise) else []
+        )
+    except (TypeError, ValueError, OverflowError):
+        numbers = []
+    fine = len(numbers) >= max(bands) and all(0 < number < math.inf for number in numbers)
+    return kernel, tuple(numbers[band - 1] for band in bands) if fine else None

@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from geo_io import Metadata, SceneWriter, Source, check_output
 from geo_io.write import require_space
 from sardiff.device import one_share_of_threads
 from sardiff.errors import SettingsError
+from sardiff.provenance import stale
 from tiling import Apply, Layout, Tile, TileError, stream_tiles
 
 __all__ = [
@@ -242,7 +243,7 @@ def restore_scene(
                     grid=source.grid,
                     bands=output.stored_bands(out_bands),
                     block=layout.tile,
-                    metadata=output.metadata,
+                    metadata=_fresh(output.metadata),
                     nodata=output.nodata,
                     fingerprint=fingerprint,
                     dtype=output.dtype,
@@ -253,19 +254,23 @@ def restore_scene(
         finished = set.intersection(*(writer.done for writer in writers))
         resumed = done = len(finished)
         began, lock = time.monotonic(), threading.Lock()
-        computed: dict[tuple[int, int], int] = {}  # pixels of its core, of each tile
+        computed: set[tuple[int, int]] = set()
+        pixels = 0
         unheard: list[BaseException] = []  # what came of reporting from a thread
 
         def tell(phase: str, share: float | None = None) -> None:
             with lock:
-                pixels, seconds = sum(computed.values()) / 1e6, time.monotonic() - began
+                seconds = time.monotonic() - began
                 far = (resumed + len(computed)) / total if share is None else share
-                report(Progress(phase, done, total, resumed, pixels, seconds, far, len(computed)))
+                report(Progress(phase, done, total, resumed, pixels / 1e6, seconds, far, len(computed)))
 
-        def counted(pixels: NDArray[np.float32], tiles: Sequence[Tile]) -> NDArray[np.float32]:
-            result = apply(pixels, tiles)
-            fresh = [tile for tile in tiles if tile.index not in finished]
-            computed.update({tile.index: len(tile.core.rows) * len(tile.core.cols) for tile in fresh})
+        def counted(read: NDArray[np.float32], tiles: Sequence[Tile]) -> NDArray[np.float32]:
+            nonlocal pixels
+            result = apply(read, tiles)
+            with lock:
+                fresh = [tile for tile in tiles if tile.index not in finished | computed]
+                computed.update(tile.index for tile in fresh)
+                pixels += sum(len(tile.core.rows) * len(tile.core.cols) for tile in fresh)
             try:
                 tell("tiles")
             except BaseException as error:  # not the tile's fault
@@ -300,6 +305,14 @@ def restore_scene(
         for writer in writers:
             writer.publish(overwrite=overwrite)
         tell("done", 1.0)
+
+
+def _fresh(metadata: Metadata | None) -> Metadata | None:
+    """What the input says of itself, without how it was made."""
+    if metadata is None:
+        return None
+    old = stale(metadata.tags)
+    return replace(metadata, tags={key: text for key, text in metadata.tags.items() if key not in old})
 
 
 def _tell_finish(tell: Callable[[str, float], None], i: int, count: int, share: float) -> None:

@@ -64,8 +64,8 @@ def score_band(compared: Compared, band: int = 0, *, looks: float | Literal["aut
         If no pixel was measured in all of them; of a filled image after, and in the truth.
     """
     rows, cols = window = _part(compared.before.grid.shape)
-    rasters = {role: getattr(compared, role) for role in ("before", "after", "truth", "spread")}
-    before, after, truth, spread = (
+    rasters = {role: getattr(compared, role) for role in ("before", "after", "truth", "spread", "filled")}
+    before, after, truth, spread, filled = (
         None if raster is None else raster[slice(band, band + 1), rows, cols][0] for raster in rasters.values()
     )
     assert before is not None
@@ -78,7 +78,8 @@ def score_band(compared: Compared, band: int = 0, *, looks: float | Literal["aut
             f"{rows.stop}, columns {cols.start} to {cols.stop}"
         )
     if compared.task == "fill":
-        table = compare_filled(before, after, truth, spread, unit=compared.unit)
+        new = None if filled is None else filled == 1
+        table = compare_filled(before, after, truth, spread, filled=new, unit=compared.unit)
     elif compared.task == "deblur":
         noise = None if compared.noise is None else compared.noise[band]
         table = compare_deblurred(before, after, truth, kernel=compared.kernel, noise=noise, unit=compared.unit)

@@ -1,5 +1,7 @@
 """Lazy despeckling of DataArrays, on any scheduler."""
 
+import json
+
 import dask
 import numpy as np
 import pytest
@@ -102,3 +104,12 @@ def test_a_path_needs_an_output_and_an_array_none(tmp_path):
         sardiff.despeckle(array(), tmp_path / "out.tif")
     with pytest.raises(SettingsError, match="There is no such"):
         sardiff.despeckle(array(), looks=1.0, values="intensity", colour="blue")
+
+
+def test_the_result_of_some_bands_says_which():
+    three = array(bands=3).assign_coords(band=[1, 2, 3])
+    lazy = sardiff.despeckle(three[[2, 0]], looks=4, values="intensity", quality="fast")
+    assert json.loads(lazy.attrs["SARDIFF_INPUT"])["bands"] == [3, 1]
+    unnamed = array(bands=2).drop_vars("band", errors="ignore")
+    lazy = sardiff.despeckle(unnamed, looks=4, values="intensity", quality="fast")
+    assert "bands" not in json.loads(lazy.attrs["SARDIFF_INPUT"])

@@ -250,7 +250,7 @@ def test_it_says_how_much_was_filled_and_what_counts_as_a_gap(tmp_path):
     rng = np.random.default_rng(0)
     image = rng.integers(100, 200, (3, 60, 80)).astype(np.uint8)
     path = write(tmp_path / "whole.tif", image)
-    assert "There was no gap: the result is a copy." in told(
+    assert "There is no gap: the result is a copy." in told(
         lambda say: fill_file(path, tmp_path / "a.tif", method="harmonic", say=say)
     )
     image[:, 10:20, 30:40] = 0
@@ -258,10 +258,14 @@ def test_it_says_how_much_was_filled_and_what_counts_as_a_gap(tmp_path):
     path = write(tmp_path / "holes.tif", image)
     words = told(lambda say: fill_file(path, tmp_path / "b.tif", method="harmonic", say=say))
     assert "pixels that are 0 in every band are taken for gaps" in words
-    assert f"Filled: {100 * 100 / 4800:.3g} % of the pixels." in words
-    assert "still" not in words
+    assert f"To be filled: {100 * 100 / 4800:.3g} % of the pixels." in words
+    assert "stay" not in words
     words = told(lambda say: fill_file(path, tmp_path / "c.tif", method="harmonic", max_gap=4, say=say))
-    assert "2.08 % are gaps still, in some band: wider than 4 pixels" in words
+    assert "To be filled: 0 %" in words
+    assert "2.08 % stay gaps, in some band: wider than 4 pixels" in words
+    mask = write(tmp_path / "mask.tif", (np.indices((60, 80))[1] < 40).astype(np.uint8)[None], names=("mask",))
+    words = told(lambda say: fill_file(path, tmp_path / "m.tif", mask=mask, method="harmonic", max_gap=8, say=say))
+    assert "To be filled: 0 %" in words  # what a mask names, and was not filled, is as it was
     path = write(tmp_path / "nodata.tif", image, nodata=0)
     assert "taken for gaps" not in told(lambda say: fill_file(path, tmp_path / "d.tif", method="harmonic", say=say))
 
@@ -292,3 +296,41 @@ def test_what_sardiff_wrote_itself_is_known_by_its_tags(tmp_path):
     assert "Values: intensity" in told(lambda say: fill_file(path, tmp_path / "a.tif", method="harmonic", say=say))
     with rasterio.open(tmp_path / "a.tif") as dataset:
         assert json.loads(dataset.tags()["SARDIFF_INPUT"])["values"] == "intensity"
+
+
+def test_floats_have_no_zeros_that_mean_a_gap(tmp_path):
+    image = np.random.default_rng(0).integers(5, 200, (2, 60, 80)).astype(np.uint8)
+    image[:, 10:40, 10:40] = 0
+    image[0, 50, 50] = 0
+    path = write(tmp_path / "zeros.tif", image)
+    out = fill_file(path, tmp_path / "out.tif", method="harmonic", max_gap=8, dtype="float32")
+    pixels, profile, _, _ = read(out)
+    assert np.isnan(profile["nodata"])
+    assert np.isnan(pixels[:, 10:40, 10:40]).all()
+    assert pixels[0, 50, 50] == 0
+
+
+def test_a_result_does_not_say_how_its_input_was_made(tmp_path):
+    image = np.linspace(0.01, 0.3, 60 * 80).reshape(1, 60, 80).astype(np.float32)
+    image[:, 20:24] = np.nan
+    old = {"SARDIFF_INTERVALS": '{"90 %": 1.6}', "SARDIFF_LOOKS": "{}", "SARDIFF_SIMULATED": "seed 1", "MISSION": "S1"}
+    path = write(tmp_path / "clean.tif", image, names=("VV",), tags=old)
+    _, _, _, tags = read(fill_file(path, tmp_path / "out.tif", method="harmonic"))
+    assert {"SARDIFF_SIMULATED", "MISSION", "SARDIFF_SETTINGS"} <= set(tags)
+    assert not {"SARDIFF_INTERVALS", "SARDIFF_LOOKS"} & set(tags)
+    lazy = sardiff.fill(xr.DataArray(image, dims=("band", "y", "x"), attrs=old), method="harmonic")
+    assert not {"SARDIFF_INTERVALS", "SARDIFF_LOOKS"} & set(lazy.attrs)
+    assert lazy.attrs["MISSION"] == "S1"
+
+
+def test_what_was_complex_and_what_has_another_unit(tmp_path):
+    power = np.linspace(0.01, 0.3, 60 * 80).reshape(1, 60, 80).astype(np.float32)
+    said = {"SARDIFF_INPUT": json.dumps({"values": "complex", "units": None})}
+    path = write(tmp_path / "clean.tif", power, names=("VV",), tags=said)
+    assert "Values: intensity (as its tags say)" in told(
+        lambda say: fill_file(path, tmp_path / "a.tif", method="harmonic", say=say)
+    )
+    degrees = write(tmp_path / "lst.tif", 100 * power - 25, names=("LST",))
+    with rasterio.open(degrees, "r+") as dataset:
+        dataset.units = ("degC",)
+    assert "Values" not in told(lambda say: fill_file(degrees, tmp_path / "b.tif", method="harmonic", say=say))

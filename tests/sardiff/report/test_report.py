@@ -283,6 +283,28 @@ def test_a_deblurred_image_says_what_it_leaves_unexplained(run, restored, tmp_pa
     assert not (tmp_path / "x.html").exists()
 
 
+def test_a_fusion_is_compared_with_what_fusions_are(run, restored, fused, tmp_path):
+    files = restored / "holes.tif", restored / "filled.tif"
+    sources = fused / "sar.tif", fused / "fused.tif", "--optical", fused / "optical.tif"
+    for words, said in (
+        ((*files, "--optical", restored / "truth.tif"), "is no fusion"),
+        ((*sources, "--blur", "box:3"), "leave out --blur"),
+    ):
+        result = run("report", *words, "-o", tmp_path / "x.html")
+        assert result.exit_code == 2
+        assert said in result.stderr
+
+
+def test_a_band_that_holds_nothing_has_no_numbers_and_harms_no_other(scenes, tmp_path, raster):
+    with rasterio.open(scenes / "scene.tif") as before, rasterio.open(scenes / "clean.tif") as after:
+        a, b = before.read(1), after.read(1)
+    first = raster(tmp_path / "a.tif", np.stack([a * np.nan, a]), units="intensity", names=("HH", "VV"))
+    second = raster(tmp_path / "b.tif", np.stack([b * np.nan, b]), units="intensity", names=("HH", "VV"))
+    page = Page(write_report(first, second, tmp_path / "r.html", looks=1.0))
+    assert "No numbers" in page.text
+    assert page.numbers["power"] == pytest.approx(1, abs=0.1)
+
+
 def test_backscatter_that_was_filled_is_shown_in_decibels(restored, tmp_path, raster):
     with rasterio.open(restored / "holes.tif") as before, rasterio.open(restored / "filled.tif") as after:
         greys = [np.where(dataset.read() == 0, np.nan, dataset.read() / 1e4) for dataset in (before, after)]

@@ -110,7 +110,7 @@ def test_whole_numbers_with_a_scale_have_a_spread_in_their_units(tmp_path):
     stored[0, :5] = 0  # no nodata is named: zero is none
     before = write(tmp_path / "a.tif", stored, scales=(0.0001,))
     after = write(tmp_path / "b.tif", np.full_like(stored, 2000), task="fill", scales=(0.0001,))
-    write(tmp_path / "b_std.tif", np.full((1, 30, 30), 50, np.float32))
+    write(tmp_path / "b_std.tif", np.full((1, 30, 30), 0.005, np.float32))
     found = open_compared(before, after)
     assert np.isnan(found.before[slice(0, 1), slice(0, 5), ALL]).all()
     assert found.after[slice(0, 1), ALL, ALL].mean() == pytest.approx(0.2)
@@ -140,6 +140,8 @@ def test_the_kernel_and_the_noise_are_those_of_the_tags(bands, tmp_path):
         {"blur": "gaussian:1e9", "noise": "much"},
         {"blur": ["gaussian:1"], "noise": [None] * 5},
         {"blur": "gaussian:2", "kernel": "of another", "noise": [-1] * 5},
+        {"noise": [10**400] * 5},
+        {"noise": [True] * 5},
     ],
 )
 def test_tags_that_say_no_kernel_are_no_harm(bands, tmp_path, said):
@@ -162,13 +164,57 @@ def test_a_result_in_place_of_its_scene_is_noticed(tmp_path):
     scene = write(tmp_path / "scene.tif", power)
     clean = write(tmp_path / "clean.tif", power, task="despeckle", input={"name": "scene.tif", "values": "intensity"})
     assert open_compared(scene, clean, values="intensity").task == "despeckle"
-    with pytest.raises(SettingsError, match=r"clean.tif was made of .*scene.tif, as its tags say"):
+    with pytest.raises(SettingsError, match=r"clean.tif looks as if it was made of .*scene.tif, by its tags"):
         open_compared(clean, scene)
+
+
+def test_zero_in_every_band_is_asked_of_the_bands_that_were_filled_together(tmp_path):
+    image = np.full((3, 30, 30), 9, np.uint8)
+    image[0, :10] = 0  # dark in one band
+    image[:, 20:22] = 0  # a gap
+    before = write(tmp_path / "a.tif", image)
+    whole = np.where((image == 0).all(axis=0), 7, image).astype(np.uint8)
+    after = write(tmp_path / "b.tif", whole, task="fill", input={"values": "physical", "bands": [1, 2, 3]})
+    found = open_compared(before, after, bands=(1,))
+    assert np.isnan(found.before[slice(0, 1), ALL, ALL][0]).sum() == 2 * 30
+    assert (found.after[slice(0, 1), slice(0, 10), ALL] == 0).all()
+
+
+def test_the_file_beside_says_which_pixels_were_filled(tmp_path):
+    image = np.full((2, 30, 30), 9, np.uint8)
+    image[1, 25:] = 0
+    after = image.copy()
+    after[:, :2], after[1, 25:] = 9, 5  # under a mask they came out as they were
+    before = write(tmp_path / "a.tif", image, nodata=0)
+    result = write(tmp_path / "b.tif", after, task="fill", nodata=0)
+    assert open_compared(before, result).filled[slice(0, 2), slice(0, 2), ALL].sum() == 0
+    classes = np.zeros((1, 30, 30), np.uint8)
+    classes[:, :2], classes[:, 25:] = 1, 1
+    write(tmp_path / "b_filled.tif", classes)
+    filled = open_compared(before, result).filled[slice(0, 2), ALL, ALL]
+    assert (filled[:, :2] == 1).all()
+    assert filled[0].sum() == 2 * 30  # measured in this band
+    assert filled[1].sum() == 2 * 30 + 5 * 30
+    other = open_compared(before, result, filled=write(tmp_path / "none.tif", 0 * classes)).filled
+    assert other[slice(0, 2), ALL, ALL].sum() == 5 * 30
+
+
+def test_what_lies_beside_and_does_not_fit_is_left_aside(bands, tmp_path):
+    power = np.random.default_rng(0).gamma(1, 1, (1, 30, 30)).astype(np.float32)
+    scene = write(tmp_path / "a.tif", power)
+    clean = write(tmp_path / "b.tif", power, task="despeckle", input={"name": "a.tif", "values": "intensity"})
+    old = write(tmp_path / "b_std_db.tif", bands[:2])
+    found = open_compared(scene, clean)
+    assert found.before.values == "intensity"  # as the tags say that it was read
+    assert found.spread is None
+    assert "b_std_db.tif lies beside it and is left aside" in found.notes[0]
+    with pytest.raises(SettingsError, match="has 2 bands"):
+        open_compared(scene, clean, spread=old)
 
 
 def test_doors(bands, tmp_path):
     before = write(tmp_path / "a.tif", bands)
-    for task, said in (("fuse", "is a fusion"), ("paint", "result of 'paint'")):
+    for task, said in (("fuse", "is a fusion"), ("paint", "by a task that this sardiff does not know")):
         with pytest.raises(SettingsError, match=said):
             open_compared(before, write(tmp_path / f"{task}.tif", bands, task=task))
     filled = write(tmp_path / "filled.tif", bands, task="fill")
