@@ -385,7 +385,25 @@ def _stamp(files: tuple[Path, ...]) -> tuple[tuple[str, int, int], ...]:
 
 def _notes(files: tuple[Path, ...]) -> tuple[str, ...]:
     beside = [Path(f"{file}{suffix}") for file in files for suffix in SIDECARS]
-    return tuple(f"{path.name} is not read: only what is inside the file counts" for path in beside if path.exists())
+    return tuple(
+        f"{path.name} is not read: only what is inside the file counts"
+        for path in beside
+        if path.exists() and _tells(path)
+    )
+
+
+def _tells(path: Path) -> bool:
+    """Whether a sidecar may say more than statistics, which programs leave behind that only looked at a file."""
+    if not path.name.endswith(".aux.xml"):
+        return True
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(1_000_000)
+    except OSError:
+        return True
+    return any(
+        word in text for word in (b"<SRS", b"<GCPList", b"<GeoTransform", b"<NoDataValue", b"<Scale", b"<Offset")
+    )
 
 
 def _as_float32(nodata: float) -> np.float32:

@@ -26,18 +26,8 @@ train scene_truth.tif --out prior --minutes 0.01 --patch 48 --batch 2 --widths 8
 """.strip().splitlines()
 FILES = (
     *("demo/report.html", "scene_truth.tif", "clean.tif", "clean_std_db.tif", "clean.html"),
-    *(
-        "whole.tif",
-        "whole_filled.tif",
-        "whole.html",
-        "sharp.tif",
-        "sharp.html",
-        "fused.tif",
-        "fused_mask.tif",
-        "fused.html",
-        "again.html",
-    ),
-    *("prior.safetensors", "prior.json"),
+    *("whole.tif", "whole_filled.tif", "whole.html", "sharp.tif", "sharp.html"),
+    *("fused.tif", "fused_mask.tif", "fused.html", "again.html", "prior.safetensors", "prior.json"),
 )
 
 

@@ -96,7 +96,8 @@ def ask(
         for data in (process.readAllStandardOutput(), process.readAllStandardError())
     )
     crashed = process.exitStatus() != QProcess.ExitStatus.NormalExit
-    if crashed or process.exitCode() not in fine:
+    # A Python without sardiff ends with 1, as a sardiff does that found something wrong, and answers nothing.
+    if crashed or process.exitCode() not in fine or not said.strip():
         raise QgsProcessingException(complaint(Conversation(), errors, process.exitCode(), crashed))
     return said
 

@@ -134,6 +134,8 @@ def _how_to_go_on(output: Path, last: Progress | None) -> str:
     partial = hidden_names(output)[0]
     if not partial.exists():
         return begin_again
+    if not last.done:
+        return "No tile is kept yet, for the first wait for their neighbours; run the same command to begin again."
     kept = "All tiles are" if last.done == last.total else f"{last.done} of {last.total} tiles are"
     return f"{kept} kept in {partial}; run the same command to go on from there."
 

@@ -64,8 +64,8 @@ def compare_filled(
             share = float(held.mean()) if held.size else math.nan
             meaning = f"share of the truth within {NINETY} of the stated standard deviations"
             rows["held"] = Comparison(math.nan, share, 0.9, "", meaning)
-    gaps = [100 * float(1 - np.isfinite(x).mean()) for x in (a, b)]
-    rows["gaps"] = Comparison(gaps[0], gaps[1], 0, "%", "pixels without a value")
+    gaps = [100 * float(gap.mean()) for gap in (~np.isfinite(a) | filled, ~np.isfinite(b))]
+    rows["gaps"] = Comparison(gaps[0], gaps[1], 0, "%", "pixels without a value, or that a mask named and were filled")
     rows["filled"] = Comparison(math.nan, 100 * float(filled.mean()), math.nan, "%", "pixels that were given one")
     known = np.isfinite(b) & ~filled
     near = known & binary_dilation(filled, iterations=RIM)

@@ -113,7 +113,8 @@ def _facts(scenes: Scenes, survey: Survey) -> str:
     )
     if len(scenes.bands) > 1:
         words.append("bands " + ", ".join(scenes.bands))
-    words.append(f"{100 * survey.measured:.3g} % measured")
+    known = "measured" if scenes.kind != "filled" else "measured or filled"
+    words.append(f"{100 * survey.measured:.3g} % {known}")
     return ", ".join(words)
 
 
@@ -160,7 +161,7 @@ def _tiles(scenes: Scenes, survey: Survey, tables: Sequence[Table]) -> list[tupl
     if scenes.kind == "filled":
         gaps, texture, seam = rows["gaps"], rows["texture"], rows["seam"]
         tiles = [
-            (f"{gaps.before:.3g} \u2192 {gaps.after:.3g} %", "of the pixels without a value"),
+            (f"{gaps.before:.3g} \u2192 {gaps.after:.3g} %", "of the pixels are gaps"),
             (f"{rows['filled'].after:.3g} %", "of the pixels are new, the others as they were measured"),
             (short(texture.after), "of the texture of the ground around, in what was filled"),
             (short(seam.after), "steps at the rims of gaps, over those between neighbours"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import Sample, Source, open_raster
+from geo_io import Sample, Source, open_raster, overlap
 from geo_io.align import Aligned
 from geo_io.grid import same_grid
 from geo_io.source import scene_strips
@@ -280,7 +280,9 @@ def _gaps(source: Source, cover: Source | None, classes: tuple[int, ...], widest
     if not 1 <= widest <= MOST_GAP:
         raise SettingsError(f"max_gap must be from 1 to {MOST_GAP} pixels, got {widest}.")
     if classes and cover is None:
-        raise SettingsError("gap_classes are values of a mask: give one with --mask.")
+        raise SettingsError("Classes of gaps are values of a mask: give one with --mask.")
+    if cover is not None and not same_grid(cover.grid, source.grid):
+        overlap(source.grid, source.name, cover.grid, cover.name)
     mask = cover if cover is None or same_grid(cover.grid, source.grid) else Aligned(
         cover, source.grid, resampling="nearest"
     )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from geo_io import LooksOptical, Metadata, Source, is_safe, open_raster
+from geo_io import LooksOptical, Metadata, ReadError, Source, is_safe, open_raster
 from geo_io.leftovers import announce, forget
 from sardiff.classical import CLASSICAL
 from sardiff.errors import SettingsError
@@ -288,9 +288,12 @@ def fuse_file(
 
     if len(sar_bands or ()) > 1 and chosen.solver == "joint":
         raise SettingsError("Method 'joint' reads the speckle of one band: name one with --sar-bands.")
-    if sar_bands is None and not is_safe(Path(sar)) and (count := open_raster(sar, values="physical").shape[0]) > 1:
+    plain = None if is_safe(Path(sar)) else _as_stored(sar)
+    if plain is not None and plain.metadata.colorinterp[:3] == ("red", "green", "blue"):
+        raise SettingsError(f"{sar} is an RGB picture, not backscatter: name the SAR image first, then OPTICAL.")
+    if sar_bands is None and plain is not None and plain.shape[0] > 1:
         sar_bands = (1,)
-        say(f"SAR: band 1 of {count}; --sar-bands chooses.")
+        say(f"SAR: band 1 of {plain.shape[0]}; --sar-bands chooses.")
     try:
         radar = open_source(sar, values=values, bands=sar_bands, polarisation=polarisation, swath=swath)
     except LooksOptical as error:
@@ -449,6 +452,14 @@ def _remove_hidden(final: Path) -> None:
     for path in final.parent.iterdir():
         if name.fullmatch(path.name):
             path.unlink(missing_ok=True)
+
+
+def _as_stored(path: str | os.PathLike[str]) -> Source | None:
+    """A raster as it is stored; None if it is complex, or none: that is said where it is opened as backscatter."""
+    try:
+        return open_raster(path, values="physical")
+    except ReadError:
+        return None
 
 
 def _tags(

@@ -155,6 +155,7 @@ def open_compared(
     total = 1 if whole is None else whole.shape[0]
     if whole is not None and not task_of(made):
         _refuse_swapped(read_record(whole.metadata.tags), str(before), Path(after))
+        require_same(str(before), whole.grid, str(after), result.grid)
     pairs = _matched(str(before), total, str(after), result.shape[0], held_bands(made.get("input")), bands)
     if bands is None and most is not None:
         pairs = _colours(whole, pairs) if restored and whole is not None and most == 3 else pairs[:most]

@@ -6,7 +6,7 @@ import math
 import os
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 MULTIPLE = 16  # pixels: blocks of a tiled GeoTIFF
+PACED = 8  # tiles a worker by which it is said how long the others will take
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ class Progress:
         Of the present phase, 0 to 1.
     computed : int
         Tiles that this run has computed.
+    pace : float
+        Seconds that a tile took lately, 0 where that is not known yet.
     """
 
     phase: str
@@ -106,6 +109,7 @@ class Progress:
     seconds: float
     share: float
     computed: int = 0
+    pace: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -114,9 +118,9 @@ class Progress:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Seconds that the remaining tiles will take; None before the first."""
+        """Seconds that the remaining tiles will take at the present pace; None where that is not known yet."""
         left = max(self.total - self.resumed - self.computed, 0)
-        return None if self.computed <= 0 else left * self.seconds / self.computed
+        return left * self.pace if self.pace > 0 else None
 
 
 def scene_layout(shape: tuple[int, int], *, tile: int, overlap: int, stride: int) -> Layout:
@@ -255,14 +259,16 @@ def restore_scene(
         resumed = done = len(finished)
         began, lock = time.monotonic(), threading.Lock()
         computed: set[tuple[int, int]] = set()
-        pixels = 0
+        pixels, ends = 0, deque([began], maxlen=PACED * workers + 1)  # when the last tiles were done, and the beginning
         unheard: list[BaseException] = []  # what came of reporting from a thread
 
         def tell(phase: str, share: float | None = None) -> None:
             with lock:
                 seconds = time.monotonic() - began
                 far = (resumed + len(computed)) / total if share is None else share
-                report(Progress(phase, done, total, resumed, pixels / 1e6, seconds, far, len(computed)))
+                # Workers begin together: before each has done a tile, the first would count for all.
+                pace = (ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > workers else 0.0
+                report(Progress(phase, done, total, resumed, pixels / 1e6, seconds, far, len(computed), pace))
 
         def counted(read: NDArray[np.float32], tiles: Sequence[Tile]) -> NDArray[np.float32]:
             nonlocal pixels
@@ -270,6 +276,7 @@ def restore_scene(
             with lock:
                 fresh = [tile for tile in tiles if tile.index not in finished | computed]
                 computed.update(tile.index for tile in fresh)
+                ends.extend([time.monotonic()] * len(fresh))
                 pixels += sum(len(tile.core.rows) * len(tile.core.cols) for tile in fresh)
             try:
                 tell("tiles")

@@ -445,6 +445,8 @@ def test_files_beside_are_not_read(tmp_path):
     np.testing.assert_array_equal(source[0:2, 0:ROWS, 0:COLS], plain)
     assert "units" not in source.metadata.tags
     assert [note.split(" is")[0] for note in source.notes] == ["a.tif.msk", "a.tif.aux.xml"]
+    (tmp_path / "a.tif.aux.xml").write_text("<PAMDataset><MDI key='STATISTICS_MEAN'>1</MDI></PAMDataset>")
+    assert [note.split(" is")[0] for note in open_raster(path, values="intensity").notes] == ["a.tif.msk"]
 
 
 # VRTs

@@ -74,6 +74,7 @@ def said(ask, fake, rasters, out):
         despeckle("missing", SARDIFF_PYTHON="", PATH="/nowhere", HOME=str(out)),
         despeckle("superb", values={"QUALITY": "superb"}),
         ["check", "run", {"algorithm": "check", "parameters": {}, "environ": {"SARDIFF_PYTHON": str(fake)}}],
+        ["bare", "run", {"algorithm": "check", "parameters": {}, "environ": {"SARDIFF_PYTHON": "/usr/bin/python3"}}],
     ]  # fmt: skip
     answers = ask(questions)
     failed = [answer["failed"] for answer in answers.values() if isinstance(answer, dict) and "failed" in answer]
@@ -190,6 +191,11 @@ def test_checking_tells_what_is_not_well(said, fake):
     assert answer["error"] is None
     assert answer["results"] == {"SARDIFF": str(fake), "VERSION": "9.9", "WELL": False}
     assert heard(answer, "warning") == ["! disk: little"]
+
+
+@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="there is no /usr/bin/python3, without sardiff")
+def test_checking_a_python_without_sardiff_fails_and_says_so(said):
+    assert "has no sardiff" in said["bare"]["error"]
 
 
 def test_only_files_are_taken(said, rasters):

@@ -334,3 +334,11 @@ def test_what_was_complex_and_what_has_another_unit(tmp_path):
     with rasterio.open(degrees, "r+") as dataset:
         dataset.units = ("degC",)
     assert "Values" not in told(lambda say: fill_file(degrees, tmp_path / "b.tif", method="harmonic", say=say))
+
+
+def test_a_mask_of_another_place_is_refused(tmp_path):
+    path = write(tmp_path / "a.tif", np.random.default_rng(0).integers(5, 200, (1, 60, 80)).astype(np.uint8))
+    far = Affine(10, 0, 7e5, 0, -10, 5.3e6)
+    mask = write(tmp_path / "mask.tif", np.ones((1, 60, 80), np.uint8), names=("mask",), transform=far)
+    with pytest.raises(GeoIOError, match="do not overlap"):
+        fill_file(path, tmp_path / "out.tif", mask=mask, method="harmonic")

@@ -358,3 +358,16 @@ def test_the_grid_file_is_no_output(sar, optical, tmp_path):
     like = moved(optical, tmp_path / "like.tif")
     with pytest.raises(GeoIOError, match="same file"):
         fuse_file(sar, optical, like, grid=like, overwrite=True)
+
+
+def test_a_swapped_pair_is_told_so(run, sar, optical, tmp_path):
+    result = run("fuse", optical, sar, tmp_path / "out.tif", "--method", "ihs")
+    assert result.exit_code == 2
+    assert "swapped?" in result.stderr
+    rgb = tmp_path / "rgb.tif"
+    about = {"driver": "GTiff", "count": 3, "height": 64, "width": 64, "dtype": "uint8", "photometric": "RGB"}
+    with rasterio.open(rgb, "w", **about, crs=UTM, transform=rasterio.Affine(10, 0, 4e5, 0, -10, 5e6)) as dataset:
+        dataset.write(np.random.default_rng(0).integers(0, 255, (3, 64, 64), dtype=np.uint8))
+    result = run("fuse", rgb, sar, tmp_path / "out.tif", "--method", "ihs")
+    assert result.exit_code == 2
+    assert "is an RGB picture, not backscatter: name the SAR image first" in result.stderr

@@ -9,7 +9,9 @@ from sardiff.cli.progress import Bar, Lines, Sentences, clock, reporter
 from sardiff.tasks.scene import Progress
 from sardiff.training.train import TrainProgress
 
-HALF = Progress(phase="tiles", done=6, total=10, resumed=2, megapixels=8.0, seconds=4.0, share=0.6, computed=4)
+HALF = Progress(
+    phase="tiles", done=6, total=10, resumed=2, megapixels=8.0, seconds=4.0, share=0.6, computed=4, pace=1.0
+)
 
 
 def tell(told):

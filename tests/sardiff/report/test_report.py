@@ -471,9 +471,9 @@ def test_what_came_up_meanwhile_is_left_as_it_is(scenes, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
 
 
-def test_a_page_does_not_replace_what_it_is_about(scenes):
+def test_a_page_does_not_replace_what_it_is_about(scenes, page):
     with pytest.raises(WriteError, match="same file"):
-        check_page(scenes / "report.html", [scenes / "report.html"], overwrite=True)
+        check_page(page, [page], overwrite=True)
     assert report_path(scenes / "clean.tif") == scenes / "clean.html"
 
 
