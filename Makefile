@@ -32,7 +32,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 # Tests side by side, each on one thread: their images are small, and threads would wait for one another.
-RUN := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+RUN := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 WITH_DOCTESTS := --doctest-modules tests sardiff tiling geo_io
 
 .PHONY: help setup lint format rules types imports check test test-slow test-wheel test-bare test-all

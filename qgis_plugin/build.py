@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     for what in wrong:
         print(f"wrong: {what}", file=sys.stderr)
     for what in unpublished:
-        print(f"before it can be published: {what}; name it in pyproject.toml", file=sys.stderr)
+        print(f"for the plugin site, not to install the zip: {what}; name it in pyproject.toml", file=sys.stderr)
     return 1 if wrong or (unpublished and asked.publish) else 0
 
 

@@ -106,5 +106,5 @@ def test_the_command_builds_and_says_what_the_site_would_still_ask_for(tmp_path)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "plugin.zip: " in done.stdout
-    unnamed = "before it can be published" in done.stderr
+    unnamed = "for the plugin site" in done.stderr
     assert subprocess.run([*command, "--publish"], capture_output=True, check=False).returncode == (1 if unnamed else 0)
