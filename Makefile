@@ -5,6 +5,7 @@
 #   make check      the whole gate: format, lint, types, imports, doctests, tests
 #   make test-all   the tests that take longer too, and those of the built wheel
 #   make test-bare  every command once, in an environment with nothing but sardiff
+#   make test-diffusers  the adapter of diffusers, which this installs, against the library
 #   make notebooks  execute the notebooks, from top to bottom and small
 #   make lint       format, lint, types, imports
 #   make plugin     build the QGIS plugin, dist/sardiff_qgis.zip, and check it by the rules of the plugin site
@@ -35,7 +36,7 @@ INSTALLED := $(VENV)/.installed
 RUN := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 WITH_DOCTESTS := --doctest-modules tests sardiff tiling geo_io
 
-.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-bare test-all
+.PHONY: help setup lint format rules types imports check test test-slow test-wheel test-bare test-diffusers test-all
 .PHONY: notebooks docs plugin bench weights demo clean
 .DEFAULT_GOAL := help
 
@@ -85,6 +86,10 @@ test-wheel: $(INSTALLED)
 
 notebooks: $(INSTALLED)
 	$(RUN) -m notebook $(PYTEST) tests/test_notebooks.py
+
+test-diffusers: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[diffusers]'
+	$(RUN) $(PYTEST) tests/sardiff/priors/adapters
 
 test-bare:
 	rm -rf build/bare
