@@ -131,7 +131,8 @@ class Restored:
         return out.astype(np.float32)
 
     def spread(self, core: NDArray[np.float32], rows: slice, cols: slice) -> NDArray[np.float32]:
-        """Return the standard deviation (bands, rows, cols): 0 where only measured, NaN where nothing is known."""
+        """Return the standard deviation (bands, rows, cols), in units of the image with scale and offset applied: 0
+        where only measured, NaN where nothing is known."""
         log, spread = core[: self.bands], core[self.bands :]
         out = self.tones.deviation(log, spread)
         untouched = np.where(np.isnan(self.known[slice(0, self.bands), rows, cols]), np.float32(np.nan), np.float32(0))

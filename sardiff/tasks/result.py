@@ -62,7 +62,7 @@ class Compared:
     spread : Raster, optional
         Standard deviation of `after`: in decibels of despeckled and other backscatter, else in its units.
     filled : Raster, optional
-        Of what was filled: 1 where a band of a pixel is new, else 0; NaN: unknown after too.
+        Of what was filled, band by band (`Filled`): 1 where a pixel is new, else 0; NaN: unknown after too.
     source, result : Described
         `before` and `after`, for what their files say.
     unit : str
@@ -153,8 +153,9 @@ def open_compared(
 
     whole = _first_look(before, restored)
     total = 1 if whole is None else whole.shape[0]
-    if whole is not None and not task_of(made):
-        _refuse_swapped(read_record(whole.metadata.tags), str(before), Path(after))
+    if whole is not None:
+        if not task_of(made):
+            _refuse_swapped(read_record(whole.metadata.tags), str(before), Path(after))
         require_same(str(before), whole.grid, str(after), result.grid)
     pairs = _matched(str(before), total, str(after), result.shape[0], held_bands(made.get("input")), bands)
     if bands is None and most is not None:
@@ -164,8 +165,9 @@ def open_compared(
 
     said = made.get("input")
     known = said if isinstance(said, Mapping) else {}
-    kind = (values_said(made) or "physical") if restored else _read_as(known, whole)
-    kind = kind if values == "auto" else values
+    kind = values
+    if values == "auto":
+        kind = (values_said(made) or "physical") if restored else _read_as(known, whole)
     first: Described
     if restored:
         first = _Shown.opened(before, kind, chosen, held_bands(known))
@@ -198,9 +200,7 @@ def open_compared(
     doubt: Any = further.get("spread")
     if restored and doubt is not None:
         doubt = _ShownSpread(doubt, others["after"])
-    new = None
-    if task == "fill":
-        new = Filled(first, others["after"], further.get("filled"))
+    new = Filled(first, others["after"], further.get("filled")) if task == "fill" else None
     unit = ((first.metadata.units or ("",))[0] or "").strip()[:20]
     kernel, noise = _blur_of(made, of_after, blur, str(after)) if task == "deblur" else (None, None)
     return Compared(
@@ -330,14 +330,15 @@ def _lying_beside(
 
 
 def _belonging(path: Path, role: str, after: Path, result: Source, bands: tuple[int, ...]) -> Source:
-    classes = role == "filled"
-    raster = open_raster(path, values="physical", classes=classes)
-    if classes:
+    """Open a file of a result, on its grid: its classes, or the same bands of its standard deviations."""
+    if role == "filled":
         raster = open_raster(path, values="physical", bands=(1,), classes=True)
-    elif raster.shape[0] == result.shape[0]:
-        raster = open_raster(path, values="physical", bands=bands)
-    elif raster.shape[0] != len(bands):
-        raise _unlike(str(path), raster.shape[0], str(after), result.shape[0])
+    else:
+        raster = open_raster(path, values="physical")
+        if raster.shape[0] == result.shape[0]:
+            raster = open_raster(path, values="physical", bands=bands)
+        elif raster.shape[0] != len(bands):
+            raise _unlike(str(path), raster.shape[0], str(after), result.shape[0])
     require_same(str(after), result.grid, str(path), raster.grid)
     return raster
 

@@ -274,7 +274,7 @@ def restore_scene(
             nonlocal pixels
             result = apply(read, tiles)
             with lock:
-                fresh = [tile for tile in tiles if tile.index not in finished | computed]
+                fresh = [tile for tile in tiles if tile.index not in finished and tile.index not in computed]
                 computed.update(tile.index for tile in fresh)
                 ends.extend([time.monotonic()] * len(fresh))
                 pixels += sum(len(tile.core.rows) * len(tile.core.cols) for tile in fresh)
